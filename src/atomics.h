@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Atomic integers, by C11 where the compiler has them and by Windows' Interlocked functions where
+ * it does not (MSVC in C mode). Sequentially consistent unless the name says otherwise.
+ */
+#ifndef ATOMICS_H
+#define ATOMICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+
+#include <windows.h>
+
+typedef struct atom_u32 {
+    volatile LONG value;
+} atom_u32;
+
+typedef struct atom_u64 {
+    volatile LONG64 value;
+} atom_u64;
+
+static inline uint32_t
+atom_u32_load(atom_u32 *atom)
+{
+    return (uint32_t)InterlockedCompareExchange(&atom->value, 0, 0);
+}
+
+static inline void
+atom_u32_store(atom_u32 *atom, uint32_t value)
+{
+    (void)InterlockedExchange(&atom->value, (LONG)value);
+}
+
+/* Returns the value before the exchange. */
+static inline uint32_t
+atom_u32_exchange(atom_u32 *atom, uint32_t value)
+{
+    return (uint32_t)InterlockedExchange(&atom->value, (LONG)value);
+}
+
+/* Returns the value before the addition; add the two's complement to subtract. */
+static inline uint32_t
+atom_u32_add(atom_u32 *atom, uint32_t value)
+{
+    return (uint32_t)InterlockedExchangeAdd(&atom->value, (LONG)value);
+}
+
+/* Stores desired if the value is *expected; otherwise stores the value in *expected. */
+static inline bool
+atom_u32_cas(atom_u32 *atom, uint32_t *expected, uint32_t desired)
+{
+    LONG before = InterlockedCompareExchange(&atom->value, (LONG)desired, (LONG)*expected);
+    bool stored = before == (LONG)*expected;
+    *expected = (uint32_t)before;
+    return stored;
+}
+
+static inline uint64_t
+atom_u64_load(atom_u64 *atom)
+{
+    return (uint64_t)InterlockedCompareExchange64(&atom->value, 0, 0);
+}
+
+static inline uint64_t
+atom_u64_add(atom_u64 *atom, uint64_t value)
+{
+    return (uint64_t)InterlockedExchangeAdd64(&atom->value, (LONG64)value);
+}
+
+/* For counters that nobody orders anything by. */
+static inline void
+atom_u64_count(atom_u64 *atom, uint64_t value)
+{
+    (void)InterlockedExchangeAdd64(&atom->value, (LONG64)value);
+}
+
+static inline bool
+atom_u64_cas(atom_u64 *atom, uint64_t *expected, uint64_t desired)
+{
+    LONG64 before = InterlockedCompareExchange64(&atom->value, (LONG64)desired, (LONG64)*expected);
+    bool stored = before == (LONG64)*expected;
+    *expected = (uint64_t)before;
+    return stored;
+}
+
+#else
+
+#include <stdatomic.h>
+
+typedef struct atom_u32 {
+    _Atomic uint32_t value;
+} atom_u32;
+
+typedef struct atom_u64 {
+    _Atomic uint64_t value;
+} atom_u64;
+
+static inline uint32_t
+atom_u32_load(atom_u32 *atom)
+{
+    return atomic_load(&atom->value);
+}
+
+static inline void
+atom_u32_store(atom_u32 *atom, uint32_t value)
+{
+    atomic_store(&atom->value, value);
+}
+
+/* Returns the value before the exchange. */
+static inline uint32_t
+atom_u32_exchange(atom_u32 *atom, uint32_t value)
+{
+    return atomic_exchange(&atom->value, value);
+}
+
+/* Returns the value before the addition; add the two's complement to subtract. */
+static inline uint32_t
+atom_u32_add(atom_u32 *atom, uint32_t value)
+{
+    return atomic_fetch_add(&atom->value, value);
+}
+
+/* Stores desired if the value is *expected; otherwise stores the value in *expected. */
+static inline bool
+atom_u32_cas(atom_u32 *atom, uint32_t *expected, uint32_t desired)
+{
+    return atomic_compare_exchange_strong(&atom->value, expected, desired);
+}
+
+static inline uint64_t
+atom_u64_load(atom_u64 *atom)
+{
+    return atomic_load(&atom->value);
+}
+
+static inline uint64_t
+atom_u64_add(atom_u64 *atom, uint64_t value)
+{
+    return atomic_fetch_add(&atom->value, value);
+}
+
+/* For counters that nobody orders anything by. */
+static inline void
+atom_u64_count(atom_u64 *atom, uint64_t value)
+{
+    (void)atomic_fetch_add_explicit(&atom->value, value, memory_order_relaxed);
+}
+
+static inline bool
+atom_u64_cas(atom_u64 *atom, uint64_t *expected, uint64_t desired)
+{
+    return atomic_compare_exchange_strong(&atom->value, expected, desired);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operating system seam: everything that the extension and the simulator need of the system
+ * and that portable C does not have. Implemented by platform_windows.c and platform_posix.c; knows
+ * nothing of Python. Every function may be called from any thread.
+ */
+#ifndef PLATFORM_H
+#define PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "win32_types.h"
+
+#ifdef _WIN32
+typedef CRITICAL_SECTION platform_mutex;
+typedef HANDLE platform_thread;
+#else
+#include <pthread.h>
+typedef pthread_mutex_t platform_mutex;
+typedef pthread_t platform_thread;
+#endif
+
+/* --- Libraries ------------------------------------------------------------------------------- */
+
+typedef DWORD(WINAPI *platform_last_error_function)(void);
+
+/* Loads a shared library by its absolute path (UTF-8 on Windows, the file system's bytes
+ * elsewhere). Loading a file twice gives the same handle. On failure returns NULL, stores a Win32
+ * code and a text without a final full stop. */
+void *platform_library_open(const char *path, DWORD *code, char *text, size_t text_size);
+
+/* The address of an exported function, or NULL. */
+void *platform_library_symbol(void *library, const char *name);
+
+/* Like platform_library_symbol, in the system library that has the IP Helper functions; NULL where
+ * the system has no such library or the library no such function. */
+void *platform_ip_helper_symbol(const char *name);
+
+/* GetLastError as the library means it: Windows' own, or on other systems the one that the library
+ * exports beside the API. NULL if there is none. */
+platform_last_error_function platform_library_last_error(void *library);
+
+/* Writes the system's text for a Win32 error code as UTF-8, without a final full stop or newline;
+ * "Win32 error N" where the system has none. */
+void platform_error_text(DWORD code, char *text, size_t text_size);
+
+/* --- Events ---------------------------------------------------------------------------------- */
+
+/* An event and the end of it that sets it. On Windows both are the same handle; elsewhere they are
+ * the two descriptors of a pipe. */
+typedef struct platform_event {
+    HANDLE wait;
+    HANDLE set;
+} platform_event;
+
+/* manual_reset: stays signaled until it is reset; otherwise one wait consumes the signal. An event
+ * made with manual_reset may only be waited for as platform_wait's cancel, any other only as one of
+ * its events. False where the system has no more handles. */
+bool platform_event_create(platform_event *event, bool manual_reset);
+void platform_event_set(const platform_event *event);
+void platform_event_close(platform_event *event);
+
+enum {
+    PLATFORM_WAIT_CANCELLED = -1,
+    PLATFORM_WAIT_TIMEOUT = -2,
+    PLATFORM_WAIT_INTERRUPTED = -3, /* a signal arrived: run its handlers, then wait on */
+    PLATFORM_WAIT_FAILED = -4
+};
+
+#define PLATFORM_MAX_EVENTS 4
+
+/* Waits until cancel (manual-reset, or NULL for none) or one of count auto-reset events is
+ * signaled. Returns the index of the event whose signal it consumed, or one of the values above;
+ * cancel goes first. timeout_ns: negative waits for ever, 0 polls; rounded up to milliseconds. */
+int platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeout_ns);
+
+/* --- Threads and time ------------------------------------------------------------------------ */
+
+void platform_mutex_init(platform_mutex *mutex);
+void platform_mutex_lock(platform_mutex *mutex);
+void platform_mutex_unlock(platform_mutex *mutex);
+void platform_mutex_destroy(platform_mutex *mutex);
+
+typedef void (*platform_thread_function)(void *argument);
+
+bool platform_thread_start(platform_thread *thread, platform_thread_function function,
+                           void *argument);
+void platform_thread_join(platform_thread thread);
+
+/* Gives the processor to another thread. */
+void platform_yield(void);
+
+/* Sleeps at least this long; on Windows the timer rounds it up to as much as 15.6 ms. */
+void platform_sleep_ns(int64_t duration_ns);
+
+/* Nanoseconds of a clock that never goes back. */
+int64_t platform_clock_ns(void);
+
+/* Now, in units of 100 ns since 1601-01-01 UTC (a FILETIME). */
+uint64_t platform_filetime(void);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the simulator exports beside the Wintun API and the IP Helper functions: the far side of an
+ * adapter, and the faults that a test can ask for. Used from Python through wintun.simulator.
+ *
+ * Adapter is the adapter's name in UTF-8. Settings may be made before the adapter exists; NULL
+ * makes them the default of adapters created later. Functions that return a DWORD return a Win32
+ * code, ERROR_SUCCESS on success; ERROR_NOT_FOUND says that there is no such adapter, and
+ * ERROR_INVALID_HANDLE that it has no session. All are thread-safe.
+ */
+#ifndef SIMULATOR_CONTROL_H
+#define SIMULATOR_CONTROL_H
+
+#include "win32_types.h"
+
+#ifdef _WIN32
+#define SIMULATOR_EXPORT __declspec(dllexport)
+#else
+#define SIMULATOR_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* Where the other end of an adapter is. Chosen when a session starts. */
+typedef enum SIMULATOR_WIRE {
+    /* A host's stack: speaks first (router solicitations, multicast reports), answers ping, and
+     * pings when it is asked to (WintunSimulatorPing). The default. */
+    SIMULATOR_WIRE_HOST = 0,
+    /* Nothing of its own: WintunSimulatorDeliver and WintunSimulatorCollect are the far side. */
+    SIMULATOR_WIRE_MEMORY = 1,
+    /* A datagram socket or descriptor (UDP; elsewhere than on Windows also /dev/net/tun). */
+    SIMULATOR_WIRE_SOCKET = 2,
+    /* An endless stream of packets of one size to receive; what is sent is counted and dropped. */
+    SIMULATOR_WIRE_FLOOD = 3,
+    /* What is sent comes back to be received. */
+    SIMULATOR_WIRE_LOOP = 4
+} SIMULATOR_WIRE;
+
+/* Counted since the adapter was created. */
+typedef struct SIMULATOR_STATISTICS {
+    DWORD64 DeliveredPackets; /* put into the ring that the client receives from */
+    DWORD64 DeliveredBytes;
+    DWORD64 DroppedFull;      /* not put there: the ring was full */
+    DWORD64 DroppedNotIp;     /* not put there: neither IPv4 of 20 bytes nor IPv6 of 40 */
+    DWORD64 CollectedPackets; /* taken from the ring that the client sends to, and valid */
+    DWORD64 CollectedBytes;
+    DWORD64 DiscardedNotIp; /* taken from there and discarded: not IPv4 or IPv6 */
+    DWORD64 PingsSent;      /* echo requests by the built-in host */
+    DWORD64 PingsAnswered;  /* echo replies to them with the right checksums and contents */
+    DWORD64 BadChecksums;   /* packets that the built-in host refused for a checksum */
+} SIMULATOR_STATISTICS;
+
+/* What is alive in the process, to look for leaks. */
+typedef struct SIMULATOR_COUNTS {
+    DWORD Adapters;
+    DWORD AdapterHandles;
+    DWORD Sessions;    /* each has its two rings */
+    DWORD HeldPackets; /* received and not released, or allocated and not sent */
+} SIMULATOR_COUNTS;
+
+/* --- The far side ------------------------------------------------------------------------------
+ */
+
+/* Socket: with SIMULATOR_WIRE_SOCKET the descriptor or SOCKET, duplicated by the call (and closed
+ * when replaced); otherwise ignored. PacketSize: with SIMULATOR_WIRE_FLOOD 20 to 65535, otherwise
+ * ignored. Takes effect when the next session starts. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetWire(const char *Adapter, DWORD Wire,
+                                                     DWORD64 Socket, DWORD PacketSize);
+
+/* Delivers one packet as the driver does. ERROR_BUFFER_OVERFLOW: the ring was full;
+ * ERROR_INVALID_DATA: not an IP packet. Both are counted as drops. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDeliver(const char *Adapter, const BYTE *Packet,
+                                                     DWORD Size);
+
+/* Delivers up to Count packets of Size bytes (20 to 65535; IPv4 below 40, otherwise IPv4 too) in
+ * one burst, each with its number, from 0, big-endian in bytes 12 to 15; stops when the ring is
+ * full. Stores how many fitted. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorFill(const char *Adapter, DWORD Size, DWORD Count,
+                                                  DWORD *Delivered);
+
+/* Takes the oldest packet that was sent. ERROR_NO_MORE_ITEMS: none is there. Packets that the
+ * driver discards are counted, not returned. Capacity: room in Packet, 65535 for any packet. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorCollect(const char *Adapter, BYTE *Packet,
+                                                     DWORD Capacity, DWORD *Size);
+
+/* Takes and counts up to Count sent packets at once, without copying them. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDrain(const char *Adapter, DWORD Count,
+                                                   DWORD *Collected);
+
+/* Has the built-in host ping Count times, every IntervalMs, a neighbour in the subnet of each of
+ * the adapter's addresses (the addresses that it has at that moment). 0 stops it. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorPing(const char *Adapter, DWORD Count,
+                                                  DWORD IntervalMs);
+
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorGetStatistics(const char *Adapter,
+                                                           SIMULATOR_STATISTICS *Statistics);
+
+SIMULATOR_EXPORT void WINAPI WintunSimulatorGetCounts(SIMULATOR_COUNTS *Counts);
+
+/* --- Faults ------------------------------------------------------------------------------------
+ */
+
+/* Makes an exported function (Wintun API or IP Helper, by its exported name) fail with Code: after
+ * Skip further calls, Times calls (0xFFFFFFFF: every one) fail without doing anything. Functions
+ * that return nothing do nothing and leave Code in GetLastError(). Code 0 removes the fault. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip,
+                                                      DWORD Times);
+
+/* Makes every call of an exported function take this much longer. 0 removes it. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetDelay(const char *Function, DWORD Milliseconds);
+
+/* Stops the driver, so that nothing is taken from or put into the rings by the wire, or goes on. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorPause(const char *Adapter, BOOL Paused);
+
+/* The adapter goes away under its client, as when it is disabled or removed by hand. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorRemoveAdapter(const char *Adapter);
+
+/* Writes an impossible packet size into the ring, in front of the client's next receive. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorCorruptRing(const char *Adapter);
+
+/* When an adapter's interface of a family (2: IPv4, 23: IPv6) appears after the adapter was
+ * created; 0xFFFFFFFF: never. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFamilyDelay(const char *Adapter, DWORD Family,
+                                                            DWORD Milliseconds);
+
+/* Calls the logger Count times from a thread of its own; Wait: returns after the last call.
+ * Timestamp 0 means now. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorLog(DWORD Level, DWORD64 Timestamp,
+                                                 const char *Message, DWORD Count, BOOL Wait);
+
+/* Forgets every fault, delay and setting. Adapters that exist stay as they are. */
+SIMULATOR_EXPORT void WINAPI WintunSimulatorReset(void);
+
+#endif
