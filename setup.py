@@ -47,18 +47,19 @@ INCLUDE_DIRS = ["include", "src", "src/simulator"]
 MACROS: list[tuple[str, str | None]] = [("_WIN32_WINNT", "0x0602")] if WINDOWS else []
 
 
-def own(folder: str) -> list[str]:
+def own(folder: str, windows: bool) -> list[str]:
     """Returns the C files of a folder without those that are for the other system."""
-    other = "_posix.c" if WINDOWS else "_windows.c"
+    other = "_posix.c" if windows else "_windows.c"
     return sorted(path for path in glob(f"{folder}/*.c") if not path.endswith(other))
 
 
-def extension_sources() -> list[str]:
-    return own("src")
+def extension_sources(windows: bool = WINDOWS) -> list[str]:
+    return own("src", windows)
 
 
-def simulator_sources() -> list[str]:
-    return own("src/simulator") + [f"src/platform_{'windows' if WINDOWS else 'posix'}.c"]
+def simulator_sources(windows: bool = WINDOWS) -> list[str]:
+    seam = f"src/platform_{'windows' if windows else 'posix'}.c"
+    return [*own("src/simulator", windows), seam]
 
 
 def python_version() -> tuple[int, int]:

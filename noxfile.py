@@ -1,0 +1,160 @@
+"""What is checked before a change goes in: `python -m nox` runs all of it.
+
+Each session sets itself up: Python packages in an environment of its own, and, as root on a system
+with apt, the programs that it needs and does not find.
+
+WINTUN_TEST_SCALE scales the heavy tests (1: all of it). Without it, they run whole under the
+interpreter that runs nox and small under the others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from glob import glob
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+TEST_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "test")
+LINT_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "lint")
+
+VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
+OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+SMALL = "0.02"
+
+# What a build reads; a copy of it is built, so that runs side by side share no file.
+SOURCE = ["pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "include", "src"]
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.stop_on_first_error = False
+
+
+def runs(program: str | None, version: str) -> bool:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    if program is None:
+        return False
+    answer = subprocess.run([program, "-c", code], capture_output=True, text=True, check=False)
+    return answer.returncode == 0 and answer.stdout.strip() == version
+
+
+def interpreter(version: str) -> str | bool:
+    """Finds a CPython by its version; False where the machine has none."""
+    if version == OWN_VERSION:
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    installed = sorted(map(str, pyenv.glob(f"{version}.*/bin/python")))
+    for program in [shutil.which(f"python{version}"), *installed]:
+        if program is not None and runs(program, version):
+            return program
+    return False
+
+
+def apt(session: nox.Session, programs: dict[str, str], *, optional: bool = False) -> None:
+    """Sees to it that programs are there: {program: Debian package}."""
+    missing = sorted({package for name, package in programs.items() if not shutil.which(name)})
+    if not missing:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        session.run("apt-get", "update", "-q", external=True, silent=True)
+        session.run(*command, external=True, silent=True, env=environment)
+    elif optional:
+        session.warn(f"Without these some tests are skipped: {' '.join(command)}")
+    else:
+        session.error(f"Install what is missing, as root: {' '.join(command)}")
+
+
+def copy_of_source(session: nox.Session) -> Path:
+    tree = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so", "*.pyd", "*.dll")
+    for name in SOURCE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=ignore)
+        else:
+            shutil.copy2(ROOT / name, tree / name)
+    return tree
+
+
+def install(session: nox.Session, **environment: str) -> None:
+    """Installs the package as a user gets it, built from a copy of this tree, and what tests it."""
+    session.install(*TEST_DEPENDENCIES)
+    session.install("--no-deps", str(copy_of_source(session)), env=environment)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, warnings of the C compilers, and the workflows."""
+    apt(session, {"gcc": "gcc", "g++": "g++", "clang": "clang"})
+    apt(session, {"x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64"})
+    session.install(*LINT_DEPENDENCIES, *TEST_DEPENDENCIES, "nox", "setuptools>=77")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    types(session)
+    c_files = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("src/**/*.[ch]"))]
+    c_files += [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("include/*.h"))]
+    session.run("clang-format", "--dry-run", "--Werror", *c_files)
+    session.run("python", "tools/check_c.py")
+    workflows = sorted(map(str, ROOT.glob(".github/workflows/*.yml")))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--quiet", *workflows)
+
+
+def types(session: nox.Session) -> None:
+    # The package as its oldest Python sees it; the tools' own packages need a newer one.
+    session.run("mypy", "--python-version", "3.9", "src", "examples")
+    session.run("mypy", "noxfile.py", "setup.py", "tools", "benchmarks", *glob("tests/*.py"))
+    # Folders of tests have modules of the same names (conftest), so each is seen by itself.
+    for folder in sorted({str(Path(path).parent) for path in glob("tests/*/*.py")}):
+        session.run("mypy", folder, env={"MYPYPATH": folder})
+
+
+@nox.session
+@nox.parametrize("python", [nox.param(interpreter(v), id=v) for v in VERSIONS])
+def tests(session: nox.Session) -> None:
+    """The suite under each CPython of this machine."""
+    if session.python is False:
+        session.skip("This machine has no such CPython.")
+    apt(session, {"gcc": "gcc", "ip": "iproute2", "ping": "iputils-ping"}, optional=True)
+    install(session)
+    scale = "1" if session.python == sys.executable else SMALL
+    environment = {"WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", scale)}
+    session.run("python", "-VV")
+    session.run("python", "-m", "pytest", *session.posargs, env=environment)
+
+
+@nox.session
+@nox.parametrize("sanitizer", ["address", "thread"])
+def sanitizers(session: nox.Session, sanitizer: str) -> None:
+    """The suite with both libraries built with ASan and UBSan; the threaded tests with TSan."""
+    apt(session, {"gcc": "gcc", "setarch": "util-linux"})
+    thread = sanitizer == "thread"
+    install(session, WINTUN_SANITIZE="thread" if thread else "address,undefined", WINTUN_ABI3="0")
+    environment = {
+        "WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", SMALL),
+        # The sanitizer's library has to come before everything that an uninstrumented Python loads.
+        "LD_PRELOAD": output("gcc", f"-print-file-name=lib{'tsan' if thread else 'asan'}.so"),
+        # Every object of Python is then memory of its own that ASan watches.
+        "PYTHONMALLOC": "malloc",
+        # What Python itself keeps until the process ends would drown a leak of ours; leaks are
+        # looked for by the suite, which counts the simulator's objects after each test.
+        "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    }
+    selection = ["-m", "threads"] if thread else []
+    # TSan knows no layout of the address space with much randomness.
+    command = ["setarch", "-R", "python", "-m", "pytest", *selection, *session.posargs]
+    session.run(*command, env=environment, external=True)
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
