@@ -1,0 +1,152 @@
+"""IP addresses as users give them, and as an adapter has them: as bytes and a prefix length."""
+
+from __future__ import annotations
+
+from . import _wintun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+    from typing import Union
+
+    Interface = Union[IPv4Interface, IPv6Interface]
+    AddressInput = Union[str, IPv4Address, IPv6Address, Interface]
+    Row = tuple[bytes, int, bool]
+
+# Windows' numbers of the address families.
+IPV4 = 2
+IPV6 = 23
+
+FAMILY_NAMES = {IPV4: "IPv4", IPV6: "IPv6"}
+
+_DEFAULT_PREFIX_LENGTHS = {4: 32, 6: 64}
+
+
+def parse(value: AddressInput) -> Interface:
+    """Returns an address with its prefix; without one it is /32 for IPv4 and /64 for IPv6.
+
+    The address may be the first of its network, as in "10.2.0.0/16".
+
+    Raises:
+        TypeError: The value is neither a str nor an address of the `ipaddress` module.
+        ValueError: The value is no address that an adapter can have.
+    """
+    interface = _to_interface(value)
+    address = interface.ip
+    if getattr(address, "scope_id", None) is not None:
+        raise ValueError(f"address must not have a scope id: {str(value)!r}")
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        kind = "multicast" if address.is_multicast else "unspecified or loopback"
+        raise ValueError(f"address must be one of a host, not a {kind} address: {str(value)!r}")
+    if interface.version == 4 and _is_broadcast(interface):
+        raise ValueError(f"address must be one of a host, not a broadcast address: {str(value)!r}")
+    return interface
+
+
+def _to_interface(value: AddressInput) -> Interface:
+    from ipaddress import (
+        IPv4Address,
+        IPv4Interface,
+        IPv6Address,
+        IPv6Interface,
+        ip_address,
+        ip_interface,
+    )
+
+    if isinstance(value, (IPv4Interface, IPv6Interface)):
+        return value
+    if not isinstance(value, (str, IPv4Address, IPv6Address)):
+        raise TypeError(
+            "address must be a str, or an address or interface of the ipaddress module, not "
+            + type(value).__name__
+        )
+    try:
+        if isinstance(value, str) and "/" in value:
+            return ip_interface(value)
+        address = ip_address(value)
+    except ValueError as error:
+        raise ValueError(f"not an IP address: {value!r} ({error})") from None
+    return ip_interface((address, _DEFAULT_PREFIX_LENGTHS[address.version]))
+
+
+def _is_broadcast(interface: Interface) -> bool:
+    network = interface.network
+    if int(interface.ip) == 0xFFFFFFFF:
+        return True
+    return network.prefixlen <= 30 and interface.ip == network.broadcast_address
+
+
+def family_of(interface: Interface) -> int:
+    """Returns Windows' number of the interface's family."""
+    return IPV4 if interface.version == 4 else IPV6
+
+
+def from_row(address: bytes, prefix_length: int) -> Interface:
+    """Returns what an adapter has as an object of the `ipaddress` module."""
+    from ipaddress import IPv4Interface, IPv6Interface
+
+    kind = IPv4Interface if len(address) == 4 else IPv6Interface
+    return kind((address, prefix_length))
+
+
+class AddressBook:
+    """Changes the addresses of one adapter, and remembers those that it was given here.
+
+    Not thread-safe: its owner holds a lock around each call.
+    """
+
+    def __init__(self, adapter: _wintun.Adapter) -> None:
+        self._adapter = adapter
+        self._given: list[bytes] = []  # newest first
+
+    def current(self) -> list[Interface]:
+        """Returns all addresses, IPv4 first."""
+        rows = self._adapter.get_addresses(IPV4) + self._adapter.get_addresses(IPV6)
+        return [from_row(address, prefix_length) for address, prefix_length, _ in rows]
+
+    def newest(self, *families: int) -> bytes | None:
+        """Returns the newest address that was given here and is still there.
+
+        Without one it is the first that the system did not give itself; None if there is none.
+        """
+        rows = [row for family in families for row in self._adapter.get_addresses(family)]
+        there = [address for address, _, _ in rows]
+        given = [address for address in self._given if address in there]
+        manual = [address for address, _, automatic in rows if not automatic]
+        return next(iter(given + manual), None)
+
+    def replace(self, family: int, interfaces: Iterable[Interface]) -> None:
+        """Makes these the addresses of the family, and the newest; keeps automatic ones."""
+        wanted = {interface.packed: interface.network.prefixlen for interface in interfaces}
+        before = self._adapter.get_addresses(family)
+        for address, prefix_length in wanted.items():
+            self._put(address, prefix_length, before)
+        for address, _, automatic in before:
+            if address not in wanted and not automatic:
+                self._take(address)
+        self._given = list(wanted) + [given for given in self._given if given not in wanted]
+
+    def add(self, interface: Interface) -> None:
+        """Adds an address, or changes the prefix of one that is there."""
+        before = self._adapter.get_addresses(family_of(interface))
+        self._put(interface.packed, interface.network.prefixlen, before)
+        if interface.packed not in self._given:
+            self._given.append(interface.packed)
+
+    def remove(self, interface: Interface) -> None:
+        """Removes an address; FileNotFoundError if the adapter does not have it."""
+        self._take(interface.packed)
+
+    def _put(self, address: bytes, prefix_length: int, before: list[Row]) -> None:
+        existing = {row[0]: row[1] for row in before}.get(address)
+        if existing == prefix_length:
+            return
+        if existing is not None:
+            self._take(address)
+        self._adapter.add_address(address, prefix_length)
+
+    def _take(self, address: bytes) -> None:
+        self._adapter.remove_address(address)
+        if address in self._given:
+            self._given.remove(address)

@@ -1,0 +1,33 @@
+"""The named tuples that the package returns; apart, for `typing` takes long to import."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class DriverVersion(NamedTuple):
+    """Version of the driver that runs, as in "0.14"."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+class Statistics(NamedTuple):
+    """What passed through a device since it was made, over all its sessions.
+
+    `received` is what the program read from the system, `sent` what it wrote to it.
+    """
+
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    ring_full: int
+    """Writes that were refused because the ring was full: those packets were not sent."""
+    packets_discarded: int
+    """Packets that were allocated for sending and given back unsent."""
+    waits: int
+    """Times that a thread went to sleep to wait for a packet."""
