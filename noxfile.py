@@ -9,6 +9,8 @@ interpreter that runs nox and small under the others.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ import nox
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 TEST_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "test")
+WHEEL_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "wheel")
 LINT_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "lint")
 
 VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
@@ -58,11 +61,12 @@ def interpreter(version: str) -> str | bool:
 
 
 def apt(session: nox.Session, programs: dict[str, str], *, optional: bool = False) -> None:
-    """Sees to it that programs are there: {program: Debian package}."""
-    missing = sorted({package for name, package in programs.items() if not shutil.which(name)})
+    """Sees to it that programs are there: {program: Debian packages}."""
+    missing = [package for name, package in programs.items() if not shutil.which(name)]
     if not missing:
         return
-    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    command = ["apt-get", "install", "-y", "--no-install-recommends"]
+    command += sorted({package for packages in missing for package in packages.split()})
     if shutil.which("apt-get") and os.geteuid() == 0:
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
         session.run("apt-get", "update", "-q", external=True, silent=True)
@@ -93,8 +97,7 @@ def install(session: nox.Session, **environment: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, warnings of the C compilers, and the workflows."""
-    apt(session, {"gcc": "gcc", "g++": "g++", "clang": "clang"})
-    apt(session, {"x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64"})
+    apt(session, {"gcc": "gcc", "g++": "g++", "clang": "clang", **MINGW})
     session.install(*LINT_DEPENDENCIES, *TEST_DEPENDENCIES, "nox", "setuptools>=77")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -158,3 +161,97 @@ def sanitizers(session: nox.Session, sanitizer: str) -> None:
 
 def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+# --- Windows ------------------------------------------------------------------------------------
+
+# One wheel for each of these; the last serves every later CPython, too.
+WHEEL_VERSIONS = ["3.9", "3.10", "3.11"]
+MINGW = {"x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64"}
+ZIG_TARGETS = ["aarch64-windows-gnu", "x86-windows-gnu"]
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Builds the wheels for this system and for Windows, checks them, leaves them in dist/."""
+    apt(session, {"gcc": "gcc", **MINGW})
+    session.install(*TEST_DEPENDENCIES, *WHEEL_DEPENDENCIES)
+    work = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    pythons = {version: work / version for version in WHEEL_VERSIONS}
+    fetch(session, "library", str(work / "library"))
+    build(session, work / "dist", {})
+    for version, folder in pythons.items():
+        fetch(session, "python", version, str(folder))
+        environment = {"WINTUN_CROSS_PYTHON": str(folder), "WINTUN_BUNDLE": str(work / "library")}
+        build(session, work / "dist", environment)
+    zig = [f"python -m ziglang cc -target {target}" for target in ZIG_TARGETS]
+    headers = ["--windows-python", str(pythons["3.11"])]
+    session.run("python", "tools/check_c.py", *headers, *MINGW, *zig)
+    files = sorted(map(str, (work / "dist").glob("*.whl")))
+    session.run("twine", "check", "--strict", *files)
+    session.run("abi3audit", "--strict", *[name for name in files if "abi3" in name])
+    environment = {"WINTUN_WHEELS": str(work / "dist")}
+    session.run("python", "-m", "pytest", "tests/wheels", env=environment)
+    (ROOT / "dist").mkdir(exist_ok=True)
+    for name in files:
+        os.replace(name, ROOT / "dist" / Path(name).name)
+
+
+def fetch(session: nox.Session, *arguments: str) -> None:
+    session.run("python", "tools/fetch.py", *arguments)
+
+
+def build(session: nox.Session, target: Path, environment: dict[str, str]) -> None:
+    command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    tree = str(copy_of_source(session))
+    session.run(*command, "--wheel-dir", str(target), tree, env=environment)
+
+
+@functools.cache
+def wine_prefix() -> Path:
+    """Makes an installation of Windows for this run alone."""
+    prefix = Path(tempfile.mkdtemp(prefix="wintun-wine-"))
+    environment = {**os.environ, **wine_environment(prefix)}
+    atexit.register(shutil.rmtree, prefix, ignore_errors=True)
+    atexit.register(subprocess.run, ["wineserver", "-k"], env=environment, check=False)
+    subprocess.run(
+        ["wineboot", "-i"],
+        env=environment,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    return prefix
+
+
+def wine_environment(prefix: Path) -> dict[str, str]:
+    return {
+        "WINEPREFIX": str(prefix),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        # The tests lie in the tree that a Python of Linux uses, too.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@nox.session(requires=["wheels"])
+@nox.parametrize("version", VERSIONS)
+def windows(session: nox.Session, version: str) -> None:
+    """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
+    apt(session, {"wine": "wine wine64"})
+    folder = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    fetch(session, "python", version, str(folder))
+    # pip evaluates markers for the system that it runs on, so what only Windows or an old Python
+    # needs is named here.
+    platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
+    more = ["colorama", "exceptiongroup", "tomli", "typing_extensions"]
+    packages = str(folder / "Lib" / "site-packages")
+    session.install("--target", packages, *platform, *TEST_DEPENDENCIES, *more)
+    python = ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
+    environment = {
+        **wine_environment(wine_prefix()),
+        "WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", SMALL),
+    }
+    offline = ["--no-index", "--no-deps", "--find-links", "dist"]
+    session.run(*python, "pip", "install", "--quiet", *offline, "wintun", env=environment)
+    session.run(*python, "pytest", "-p", "no:cacheprovider", *session.posargs, env=environment)

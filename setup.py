@@ -24,6 +24,7 @@ import sys
 import sysconfig
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -113,13 +114,15 @@ class BuildLibraries(build_ext):
         self.compiler.set_include_dirs([f"{CROSS_PYTHON}/include"])
         self.compiler.set_library_dirs([f"{CROSS_PYTHON}/libs"])
 
-    def get_libraries(self, ext: Extension) -> list[str]:
-        if ext.name == SIMULATOR or not CROSS_PYTHON:
-            return list(ext.libraries) if ext.name == SIMULATOR else super().get_libraries(ext)
+    def get_libraries(self, ext: Any) -> list[str]:
+        if ext.name == SIMULATOR:
+            return list(ext.libraries)
+        if not CROSS_PYTHON:
+            return list(super().get_libraries(ext))
         major, minor = python_version()
         return [*ext.libraries, "python3" if stable_abi() else f"python{major}{minor}"]
 
-    def get_export_symbols(self, ext: Extension) -> list[str]:
+    def get_export_symbols(self, ext: Any) -> list[str]:
         return [] if ext.name == SIMULATOR else super().get_export_symbols(ext)
 
     def get_ext_filename(self, fullname: str) -> str:
