@@ -31,6 +31,9 @@ typedef DWORD(WINAPI *platform_last_error_function)(void);
  * code and a text without a final full stop. */
 void *platform_library_open(const char *path, DWORD *code, char *text, size_t text_size);
 
+/* Gives back a library of which nothing is used. */
+void platform_library_close(void *library);
+
 /* The address of an exported function, or NULL. */
 void *platform_library_symbol(void *library, const char *name);
 

@@ -40,6 +40,12 @@ platform_library_open(const char *path, DWORD *code, char *text, size_t text_siz
     return library;
 }
 
+void
+platform_library_close(void *library)
+{
+    (void)dlclose(library);
+}
+
 void *
 platform_library_symbol(void *library, const char *name)
 {

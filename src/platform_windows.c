@@ -31,6 +31,12 @@ platform_library_open(const char *path, DWORD *code, char *text, size_t text_siz
     return (void *)library;
 }
 
+void
+platform_library_close(void *library)
+{
+    (void)FreeLibrary((HMODULE)library);
+}
+
 /* ISO C has no cast between object and function pointers; Windows promises equal bytes. */
 static void *
 procedure(HMODULE library, const char *name)

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The extension module wintun._wintun: its functions, its state, its start and end.
+ */
+#include "convert.h"
+#include "errors.h"
+#include "logger.h"
+
+#include <string.h>
+
+static struct PyModuleDef module_definition;
+
+/* --- What every type uses -------------------------------------------------------------------- */
+
+module_state *
+state_of_type(PyTypeObject *type)
+{
+    for (PyTypeObject *each = type; each != NULL;
+         each = (PyTypeObject *)PyType_GetSlot(each, Py_tp_base)) {
+        PyObject *module = PyType_GetModule(each);
+        if (module != NULL && PyModule_GetDef(module) == &module_definition) {
+            return PyModule_GetState(module);
+        }
+        PyErr_Clear(); /* a type that Python code made */
+    }
+    PyErr_SetString(PyExc_TypeError, "not a type of wintun");
+    return NULL;
+}
+
+PyObject *
+refuse_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    (void)args;
+    (void)keywords;
+    PyErr_Format(PyExc_TypeError,
+                 "%R is not made by calling it: use Adapter.create() or Adapter.open(), "
+                 "start_session(), receive_packet(), allocate_send_packet()",
+                 (PyObject *)type);
+    return NULL;
+}
+
+void
+free_object(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)(uintptr_t)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+/* --- The library ----------------------------------------------------------------------------- */
+
+static library *
+current_library(void)
+{
+    library *current;
+    Py_BEGIN_ALLOW_THREADS
+    current = library_current();
+    Py_END_ALLOW_THREADS
+    return current;
+}
+
+library *
+require_library(void)
+{
+    library *current = current_library();
+    if (current != NULL) {
+        return current;
+    }
+    /* Which library is the default, and whether it may be trusted, is the package's policy. */
+    PyObject *policy = PyImport_ImportModule("wintun._library");
+    PyObject *result = policy != NULL ? PyObject_CallMethod(policy, "load_default", NULL) : NULL;
+    Py_XDECREF(policy);
+    if (result == NULL) {
+        return NULL;
+    }
+    Py_DECREF(result);
+    current = current_library();
+    if (current == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "wintun._library.load_default() loaded no library");
+    }
+    return current;
+}
+
+static PyObject *
+load_library(PyObject *module, PyObject *argument)
+{
+    char *path;
+    Py_ssize_t size;
+    char text[512];
+    char message[2048];
+    library *loaded;
+    DWORD code = 0;
+    (void)module;
+    if (!PyBytes_Check(argument)) {
+        PyErr_Format(PyExc_TypeError, "path must be bytes (os.fsencode), not %R", argument);
+        return NULL;
+    }
+    if (PyBytes_AsStringAndSize(argument, &path, &size) != 0) {
+        return NULL;
+    }
+    if (strlen(path) != (size_t)size) {
+        PyErr_Format(PyExc_ValueError, "path must have no NUL byte, not %R", argument);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    loaded = library_load(path, &code, text, sizeof(text));
+    Py_END_ALLOW_THREADS
+    if (loaded == NULL) {
+        (void)PyOS_snprintf(message, sizeof(message), "cannot load %.1024s", path);
+        return raise_error_with_advice(message, code, text);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+library_path(PyObject *module, PyObject *ignored)
+{
+    library *current = current_library();
+    (void)module;
+    (void)ignored;
+    if (current == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyBytes_FromString(current->path);
+}
+
+/* --- The driver ------------------------------------------------------------------------------ */
+
+static PyObject *
+get_driver_version(PyObject *module, PyObject *ignored)
+{
+    DWORD version;
+    DWORD code;
+    (void)module;
+    (void)ignored;
+    library *used = require_library();
+    if (used == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    version = used->wintun.GetRunningDriverVersion();
+    code = used->last_error();
+    Py_END_ALLOW_THREADS
+    return version != 0 ? PyLong_FromUnsignedLong(version)
+                        : raise_error("WintunGetRunningDriverVersion", code);
+}
+
+static PyObject *
+delete_driver(PyObject *module, PyObject *ignored)
+{
+    BOOL deleted;
+    DWORD code;
+    (void)module;
+    (void)ignored;
+    library *used = require_library();
+    if (used == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    deleted = used->wintun.DeleteDriver();
+    code = used->last_error();
+    Py_END_ALLOW_THREADS
+    if (!deleted) {
+        return raise_error("WintunDeleteDriver", code);
+    }
+    Py_RETURN_NONE;
+}
+
+/* --- The logger ------------------------------------------------------------------------------ */
+
+static PyObject *
+set_logger(PyObject *module, PyObject *callback)
+{
+    (void)module;
+    return logger_set(callback);
+}
+
+static PyObject *
+stop_logger(PyObject *module, PyObject *ignored)
+{
+    (void)module;
+    (void)ignored;
+    logger_stop();
+    Py_RETURN_NONE;
+}
+
+/* --- The module ------------------------------------------------------------------------------ */
+
+static PyMethodDef module_functions[] = {
+    {"load_library", load_library, METH_O,
+     "load_library(path)\n--\n\n"
+     "Loads a Wintun library for whatever is opened from then on.\n\n"
+     "path: bytes, absolute. Raises OSError with the reason; TypeError, ValueError."},
+    {"library_path", library_path, METH_NOARGS,
+     "library_path()\n--\n\nThe path of the current library as bytes, or None."},
+    {"set_logger", set_logger, METH_O,
+     "set_logger(callback)\n--\n\n"
+     "Sets the callable that gets the lines of the library's log, or None for none; returns the\n"
+     "one before.\n\n"
+     "It is called with (level, timestamp, message): LOG_INFO, LOG_WARN or LOG_ERR; units of\n"
+     "100 ns since 1601-01-01 UTC; a str. It may be called from any thread and from several at\n"
+     "once. An exception that it raises goes to sys.unraisablehook. No line is delivered after\n"
+     "the start of the interpreter's exit."},
+    {"get_driver_version", get_driver_version, METH_NOARGS,
+     "get_driver_version()\n--\n\n"
+     "The version of the loaded driver, major << 16 | minor. Raises FileNotFoundError when no\n"
+     "driver is loaded, OSError."},
+    {"delete_driver", delete_driver, METH_NOARGS,
+     "delete_driver()\n--\n\n"
+     "Deletes the Wintun driver from the system, if no adapter uses it. Raises OSError."},
+    {"_stop_logger", stop_logger, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static bool
+add_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **type)
+{
+    *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (*type == NULL) {
+        return false;
+    }
+    Py_INCREF(*type);
+    if (PyModule_AddObject(module, name, *type) != 0) {
+        Py_DECREF(*type);
+        return false;
+    }
+    return true;
+}
+
+static bool
+add_constants(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "LOG_INFO", WINTUN_LOG_INFO) == 0 &&
+           PyModule_AddIntConstant(module, "LOG_WARN", WINTUN_LOG_WARN) == 0 &&
+           PyModule_AddIntConstant(module, "LOG_ERR", WINTUN_LOG_ERR) == 0 &&
+           PyModule_AddIntConstant(module, "MIN_RING_CAPACITY", WINTUN_MIN_RING_CAPACITY) == 0 &&
+           PyModule_AddIntConstant(module, "MAX_RING_CAPACITY", WINTUN_MAX_RING_CAPACITY) == 0 &&
+           PyModule_AddIntConstant(module, "MAX_IP_PACKET_SIZE", WINTUN_MAX_IP_PACKET_SIZE) == 0;
+}
+
+/* The library and the logger belong to the process, so one interpreter has them. */
+static bool
+refuse_subinterpreter(void)
+{
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0) {
+        return true;
+    }
+    PyErr_SetString(PyExc_ImportError,
+                    "wintun cannot be imported in a subinterpreter: Wintun's library and logger "
+                    "belong to the process");
+    return false;
+}
+
+static bool
+stop_logger_at_exit(PyObject *module)
+{
+    PyObject *atexit = PyImport_ImportModule("atexit");
+    PyObject *stop = PyObject_GetAttrString(module, "_stop_logger");
+    PyObject *result =
+        atexit != NULL && stop != NULL ? PyObject_CallMethod(atexit, "register", "O", stop) : NULL;
+    Py_XDECREF(result);
+    Py_XDECREF(stop);
+    Py_XDECREF(atexit);
+    return result != NULL;
+}
+
+/* The process's own part, once however often the module is made. */
+static bool
+initialize_process(PyObject *module)
+{
+    static bool initialized = false;
+    if (!initialized) {
+        library_initialize();
+        logger_initialize();
+        initialized = true;
+        return stop_logger_at_exit(module);
+    }
+    return true;
+}
+
+static int
+module_execute(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    bool done = refuse_subinterpreter() && initialize_process(module) &&
+                errors_add_types(module, state) && add_constants(module) &&
+                add_type(module, &adapter_spec, "Adapter", &state->adapter_type) &&
+                add_type(module, &session_spec, "Session", &state->session_type) &&
+                add_type(module, &packet_spec, "Packet", &state->packet_type) &&
+                add_type(module, &device_base_spec, "DeviceBase", &state->device_base_type);
+    return done ? 0 : -1;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_VISIT(state->adapter_type);
+    Py_VISIT(state->session_type);
+    Py_VISIT(state->packet_type);
+    Py_VISIT(state->device_base_type);
+    Py_VISIT(state->ring_full_error);
+    Py_VISIT(state->adapter_terminating_error);
+    Py_VISIT(state->ring_corrupt_error);
+    Py_VISIT(state->closed_error);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    module_state *state = PyModule_GetState(module);
+    Py_CLEAR(state->adapter_type);
+    Py_CLEAR(state->session_type);
+    Py_CLEAR(state->packet_type);
+    Py_CLEAR(state->device_base_type);
+    Py_CLEAR(state->ring_full_error);
+    Py_CLEAR(state->adapter_terminating_error);
+    Py_CLEAR(state->ring_corrupt_error);
+    Py_CLEAR(state->closed_error);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, SLOT(module_execute)},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT, "wintun._wintun", "The Wintun API as objects.",
+    sizeof(module_state),  module_functions, module_slots,
+    module_traverse,       module_clear,     module_free,
+};
+
+PyMODINIT_FUNC PyInit__wintun(void);
+
+PyMODINIT_FUNC
+PyInit__wintun(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}

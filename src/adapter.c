@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Adapter object: one network adapter.
+ */
+#include "convert.h"
+#include "errors.h"
+
+#include <string.h>
+
+/* The capacity that Wintun's own example uses: 4 MiB. */
+#define DEFAULT_CAPACITY 0x400000
+
+typedef struct adapter_object {
+    PyObject_HEAD module_state *state;
+    PyObject *name;
+    PyObject *weak_references;
+    shared_adapter *shared;
+} adapter_object;
+
+/* --- Making and ending ----------------------------------------------------------------------- */
+
+/* An Adapter for a handle that it takes over also on failure. */
+static PyObject *
+adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HANDLE handle)
+{
+    adapter_object *self = (adapter_object *)PyType_GenericAlloc(type, 0);
+    shared_adapter *shared = NULL;
+    DWORD code;
+    Py_BEGIN_ALLOW_THREADS
+    shared = adapter_share(used, handle);
+    code = used->last_error();
+    if (shared != NULL && (self == NULL || shared->luid.Value == 0)) {
+        adapter_close(shared);
+        adapter_unreference(shared);
+    }
+    Py_END_ALLOW_THREADS
+    if (self == NULL) {
+        return NULL;
+    }
+    if (shared == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    if (shared->luid.Value == 0) {
+        Py_DECREF(self);
+        return raise_error("WintunGetAdapterLUID", code);
+    }
+    Py_INCREF(name);
+    self->state = PyType_GetModuleState(type);
+    self->name = name;
+    self->shared = shared;
+    return (PyObject *)self;
+}
+
+static PyObject *
+adapter_create(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"name", "tunnel_type", "guid", NULL};
+    PyObject *values[3];
+    WCHAR name[WINTUN_MAX_ADAPTER_NAME];
+    WCHAR tunnel_type[WINTUN_MAX_ADAPTER_NAME];
+    GUID guid;
+    const GUID *requested;
+    WINTUN_ADAPTER_HANDLE handle;
+    DWORD code;
+    if (!convert_arguments("create", names, 2, args, count, keywords, values) ||
+        !convert_name(values[0], "name", name) ||
+        !convert_name(values[1], "tunnel_type", tunnel_type) ||
+        !convert_guid(values[2], &guid, &requested)) {
+        return NULL;
+    }
+    library *used = require_library();
+    if (used == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    handle = used->wintun.CreateAdapter(name, tunnel_type, requested);
+    code = used->last_error();
+    Py_END_ALLOW_THREADS
+    if (handle == NULL) {
+        return raise_error("WintunCreateAdapter", code);
+    }
+    return adapter_new((PyTypeObject *)type, values[0], used, handle);
+}
+
+static PyObject *
+adapter_open(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"name", NULL};
+    PyObject *values[1];
+    WCHAR name[WINTUN_MAX_ADAPTER_NAME];
+    WINTUN_ADAPTER_HANDLE handle;
+    DWORD code;
+    if (!convert_arguments("open", names, 1, args, count, keywords, values) ||
+        !convert_name(values[0], "name", name)) {
+        return NULL;
+    }
+    library *used = require_library();
+    if (used == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    handle = used->wintun.OpenAdapter(name);
+    code = used->last_error();
+    Py_END_ALLOW_THREADS
+    if (handle == NULL) {
+        return raise_error("WintunOpenAdapter", code);
+    }
+    return adapter_new((PyTypeObject *)type, values[0], used, handle);
+}
+
+static PyObject *
+adapter_close_method(PyObject *object, PyObject *ignored)
+{
+    shared_adapter *shared = adapter_shared(object);
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    adapter_close(shared);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static void
+adapter_dealloc(PyObject *object)
+{
+    adapter_object *self = (adapter_object *)object;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (self->weak_references != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
+    if (self->shared != NULL) {
+        if (!gate_is_closed(&self->shared->gate) &&
+            PyErr_WarnFormat(PyExc_ResourceWarning, 1, "unclosed Wintun adapter %R", self->name) !=
+                0) {
+            PyErr_WriteUnraisable(NULL);
+        }
+        Py_BEGIN_ALLOW_THREADS
+        adapter_close(self->shared);
+        adapter_unreference(self->shared);
+        Py_END_ALLOW_THREADS
+    }
+    Py_XDECREF(self->name);
+    PyErr_Restore(type, value, traceback);
+    free_object(object);
+}
+
+static PyObject *
+adapter_enter_method(PyObject *object, PyObject *ignored)
+{
+    adapter_object *self = (adapter_object *)object;
+    (void)ignored;
+    if (gate_is_closed(&self->shared->gate)) {
+        return raise_closed(self->state, "adapter");
+    }
+    Py_INCREF(object);
+    return object;
+}
+
+/* --- Sessions -------------------------------------------------------------------------------- */
+
+static PyObject *
+adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"capacity", NULL};
+    adapter_object *self = (adapter_object *)object;
+    PyObject *values[1];
+    DWORD capacity = DEFAULT_CAPACITY;
+    shared_session *session = NULL;
+    const char *function = NULL;
+    outcome result;
+    DWORD code = 0;
+    if (!convert_arguments("start_session", names, 0, args, count, keywords, values) ||
+        (values[0] != NULL && !convert_capacity(values[0], &capacity))) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = session_start(self->shared, capacity, &session, &code, &function);
+    Py_END_ALLOW_THREADS
+    if (result == OUTCOME_CLOSED) {
+        return raise_closed(self->state, "adapter");
+    }
+    if (result != OUTCOME_DONE) {
+        return raise_error(function, code);
+    }
+    return session_new(self->state, object, session, capacity);
+}
+
+/* --- Properties ------------------------------------------------------------------------------ */
+
+shared_adapter *
+adapter_shared(PyObject *object)
+{
+    return ((adapter_object *)object)->shared;
+}
+
+PyObject *
+adapter_raise_closed(PyObject *object)
+{
+    return raise_closed(((adapter_object *)object)->state, "adapter");
+}
+
+PyObject *
+adapter_given_name(PyObject *object)
+{
+    PyObject *name = ((adapter_object *)object)->name;
+    Py_INCREF(name);
+    return name;
+}
+
+static PyObject *
+adapter_get_luid(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(adapter_shared(object)->luid.Value);
+}
+
+static PyObject *
+adapter_get_closed(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(gate_is_closed(&adapter_shared(object)->gate));
+}
+
+/* --- The type -------------------------------------------------------------------------------- */
+
+#define CLASS_METHOD(name, function, documentation)                                                \
+    {                                                                                              \
+        name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS | METH_CLASS, \
+            documentation                                                                          \
+    }
+
+static PyMethodDef adapter_methods[] = {
+    CLASS_METHOD("create", adapter_create,
+                 "create(name, tunnel_type, guid=None)\n--\n\n"
+                 "Creates an adapter; it is removed when it is closed.\n\n"
+                 "name, tunnel_type: str of 1 to 127 UTF-16 code units. guid: 16 bytes as in\n"
+                 "uuid.UUID.bytes_le, or None for a random one.\n"
+                 "Raises PermissionError without Administrator rights, FileExistsError when the\n"
+                 "name is taken, OSError, TypeError, ValueError."),
+    CLASS_METHOD("open", adapter_open,
+                 "open(name)\n--\n\n"
+                 "Opens an adapter that exists; closing it does not remove it.\n\n"
+                 "Raises FileNotFoundError when there is none of that name, PermissionError,\n"
+                 "OSError, TypeError, ValueError."),
+    FAST_METHOD("start_session", adapter_start_session,
+                "start_session(capacity=0x400000)\n--\n\n"
+                "Starts the adapter's session; it has one at a time.\n\n"
+                "capacity: bytes of each of the two rings, a power of two from 0x20000 (128 KiB)\n"
+                "to 0x4000000 (64 MiB).\n"
+                "Raises OSError with winerror 1247 while another session is not over (its last\n"
+                "packet not released), ClosedError, TypeError, ValueError."),
+    {"close", adapter_close_method, METH_NOARGS,
+     "close()\n--\n\n"
+     "Closes the adapter, and its session; one that was created is removed from the system.\n\n"
+     "Any thread, any number of times. With packets held, the system keeps the adapter until the\n"
+     "last one is released."},
+    FAST_METHOD("get_mtu", adapter_get_mtu,
+                "get_mtu(family)\n--\n\nThe MTU of family 2 (IPv4) or 23 (IPv6), in bytes.\n\n"
+                "Waits up to 5 seconds for the interface of that family to appear. Raises\n"
+                "FileNotFoundError if it does not, ClosedError, OSError."),
+    FAST_METHOD("set_mtu", adapter_set_mtu,
+                "set_mtu(family, mtu)\n--\n\nSets the MTU of family 2 (IPv4: 68 to 65535 bytes)\n"
+                "or 23 (IPv6: 1280 to 65535). Waits and raises as get_mtu() does."),
+    FAST_METHOD("wait_family", adapter_wait_family,
+                "wait_family(family, timeout)\n--\n\n"
+                "Waits up to timeout seconds for the adapter's interface of family 2 (IPv4) or\n"
+                "23 (IPv6) to appear. Returns whether it is there. Raises ClosedError, OSError."),
+    FAST_METHOD("get_addresses", adapter_get_addresses,
+                "get_addresses(family=0)\n--\n\n"
+                "The unicast addresses of family 2 (IPv4), 23 (IPv6) or 0 (both) as a list of\n"
+                "(packed address, prefix length, whether the system configured it by itself)."),
+    FAST_METHOD("add_address", adapter_add_address,
+                "add_address(address, prefix_length)\n--\n\n"
+                "Adds a unicast address: 4 or 16 packed bytes. One that is there already gets the\n"
+                "prefix length. Waits and raises as get_mtu() does."),
+    FAST_METHOD("remove_address", adapter_remove_address,
+                "remove_address(address)\n--\n\n"
+                "Removes a unicast address: 4 or 16 packed bytes. Raises FileNotFoundError if the\n"
+                "adapter does not have it."),
+    {"__enter__", adapter_enter_method, METH_NOARGS, NULL},
+    {"__exit__", adapter_close_method, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef adapter_properties[] = {
+    {"name", adapter_get_name, NULL, "The adapter's name, as the system has it now.", NULL},
+    {"luid", adapter_get_luid, NULL, "Its locally unique identifier, NET_LUID.Value.", NULL},
+    {"index", adapter_get_index, NULL, "Its interface index. Raises OSError, ClosedError.", NULL},
+    {"guid", adapter_get_guid, NULL,
+     "Its GUID: 16 bytes as in uuid.UUID.bytes_le. Raises OSError, ClosedError.", NULL},
+    {"closed", adapter_get_closed, NULL, "Whether close() was called.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef adapter_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(adapter_object, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot adapter_slots[] = {
+    {Py_tp_doc, (void *)"One network adapter; made by Adapter.create() or Adapter.open().\n\n"
+                        "Every method may be called from any thread at any time."},
+    {Py_tp_new, SLOT(refuse_new)},
+    {Py_tp_dealloc, SLOT(adapter_dealloc)},
+    {Py_tp_methods, adapter_methods},
+    {Py_tp_getset, adapter_properties},
+    {Py_tp_members, adapter_members},
+    {0, NULL},
+};
+
+PyType_Spec adapter_spec = {"wintun.Adapter", sizeof(adapter_object), 0, Py_TPFLAGS_DEFAULT,
+                            adapter_slots};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From Python's arguments to C values, and text back. Whatever is wrong becomes a TypeError or
+ * ValueError that names the value and what was expected.
+ */
+#ifndef CONVERT_H
+#define CONVERT_H
+
+#include "module.h"
+
+/* Sorts positional and keyword arguments into values[] by the NULL-terminated list of names;
+ * optional ones that were not given are NULL. */
+bool convert_arguments(const char *function, const char *const *names, Py_ssize_t required,
+                       arguments args, Py_ssize_t count, PyObject *keywords, PyObject **values);
+
+/* An int between minimum and maximum. */
+bool convert_integer(PyObject *value, const char *what, unsigned long minimum,
+                     unsigned long maximum, DWORD *result);
+
+/* A ring capacity: a power of two in Wintun's limits. */
+bool convert_capacity(PyObject *value, DWORD *capacity);
+
+/* Seconds (int or float, not negative) or None, to an absolute deadline on platform_clock_ns: 0 for
+ * no wait at all, NO_DEADLINE for None. NULL means the default, which is given in seconds. */
+bool convert_timeout(PyObject *value, int64_t *deadline_ns);
+
+/* A str of 1 to WINTUN_MAX_ADAPTER_NAME - 1 UTF-16 code units without a zero. */
+bool convert_name(PyObject *value, const char *what, WCHAR name[WINTUN_MAX_ADAPTER_NAME]);
+
+/* None or 16 bytes in the memory layout of a GUID (uuid.UUID.bytes_le). */
+bool convert_guid(PyObject *value, GUID *guid, const GUID **result);
+
+/* An address family, IP_HELPER_IPV4 or IP_HELPER_IPV6. */
+bool convert_family(PyObject *value, ADDRESS_FAMILY *family);
+
+/* A str of zero-terminated UTF-16 of at most limit code units; what is not valid is replaced. */
+PyObject *string_from_utf16(const WCHAR *text, size_t limit);
+
+#endif

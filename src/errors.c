@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From Win32 codes to Python exceptions.
+ */
+#include "errors.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* errno decides which builtin subclass OSError() makes: EACCES a PermissionError, and so on. */
+static int
+errno_of(DWORD code)
+{
+    switch (code) {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_NOT_FOUND:
+        return ENOENT;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_PRIVILEGE_NOT_HELD:
+        return EACCES;
+    case ERROR_INVALID_HANDLE:
+        return EBADF;
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+        return ENOMEM;
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS:
+    case ERROR_OBJECT_ALREADY_EXISTS:
+        return EEXIST;
+    case ERROR_HANDLE_EOF:
+    case ERROR_DEV_NOT_EXIST:
+    case ERROR_DEVICE_NOT_CONNECTED:
+        return ENODEV;
+    case ERROR_BUFFER_OVERFLOW:
+        return ENOBUFS;
+    case ERROR_ALREADY_INITIALIZED:
+        return EBUSY;
+    case ERROR_INVALID_PARAMETER:
+    case ERROR_INVALID_NAME:
+        return EINVAL;
+    case ERROR_PROC_NOT_FOUND:
+        return ENOSYS;
+    case ERROR_TIMEOUT:
+        return ETIMEDOUT;
+    default:
+        return EIO;
+    }
+}
+
+/* What a person can do about it; NULL where the text says all. */
+static const char *
+advice_for(const char *function, DWORD code)
+{
+    static const struct {
+        const char *function; /* NULL: any */
+        DWORD code;
+        const char *advice;
+    } table[] = {
+        {NULL, ERROR_ACCESS_DENIED, "this needs Administrator rights: run as Administrator"},
+        {NULL, ERROR_PRIVILEGE_NOT_HELD, "this needs Administrator rights: run as Administrator"},
+        {"WintunCreateAdapter", ERROR_FILE_NOT_FOUND,
+         "the Wintun driver could not be installed; its log (logger 'wintun') says why"},
+        {"WintunOpenAdapter", ERROR_FILE_NOT_FOUND,
+         "no such adapter, or the Wintun driver is not installed"},
+        {"WintunOpenAdapter", ERROR_NOT_FOUND, "no Wintun adapter has this name: create it first"},
+        {"WintunCreateAdapter", ERROR_FILE_EXISTS,
+         "the name is taken: choose another, or open the adapter"},
+        {"WintunCreateAdapter", ERROR_ALREADY_EXISTS,
+         "the name is taken: choose another, or open the adapter"},
+        {"WintunGetRunningDriverVersion", ERROR_FILE_NOT_FOUND,
+         "the Wintun driver is not loaded: creating the first adapter loads it"},
+        {"WintunStartSession", ERROR_ALREADY_INITIALIZED,
+         "an adapter has one session at a time: end the other one and release its packets"},
+        {"WintunReceivePacket", ERROR_HANDLE_EOF,
+         "the adapter is terminating: it was removed or disabled"},
+        {"WintunAllocateSendPacket", ERROR_HANDLE_EOF,
+         "the adapter is terminating: it was removed or disabled"},
+        {"WintunReceivePacket", ERROR_INVALID_DATA,
+         "the ring is corrupt: end the session and start another"},
+        {"WintunAllocateSendPacket", ERROR_BUFFER_OVERFLOW,
+         "the send ring is full: write again later, or give a timeout"},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].code == code &&
+            (table[i].function == NULL || strcmp(table[i].function, function) == 0)) {
+            return table[i].advice;
+        }
+    }
+    return NULL;
+}
+
+static PyObject *
+raise_as(PyObject *type, const char *text, DWORD code)
+{
+    PyObject *error = PyObject_CallFunction(type, "is", errno_of(code), text);
+    PyObject *number = error != NULL ? PyLong_FromUnsignedLong(code) : NULL;
+    /* Windows' OSError has the attribute already; elsewhere this makes it. */
+    if (number != NULL && PyObject_SetAttrString(error, "winerror", number) == 0) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    }
+    Py_XDECREF(number);
+    Py_XDECREF(error);
+    return NULL;
+}
+
+static PyObject *
+raise_described(PyObject *type, const char *function, DWORD code, const char *advice)
+{
+    char system[512];
+    char text[1024];
+    platform_error_text(code, system, sizeof(system));
+    if (advice != NULL) {
+        (void)PyOS_snprintf(text, sizeof(text), "%s: %s; %s", function, system, advice);
+    } else {
+        (void)PyOS_snprintf(text, sizeof(text), "%s: %s", function, system);
+    }
+    return raise_as(type, text, code);
+}
+
+PyObject *
+raise_error_with_advice(const char *function, DWORD code, const char *advice)
+{
+    return raise_described(PyExc_OSError, function, code, advice);
+}
+
+PyObject *
+raise_error(const char *function, DWORD code)
+{
+    return raise_error_with_advice(function, code, advice_for(function, code));
+}
+
+PyObject *
+raise_ring_error(module_state *state, const char *function, DWORD code)
+{
+    PyObject *type = PyExc_OSError;
+    if (code == ERROR_BUFFER_OVERFLOW) {
+        type = state->ring_full_error;
+    } else if (code == ERROR_HANDLE_EOF) {
+        type = state->adapter_terminating_error;
+    } else if (code == ERROR_INVALID_DATA) {
+        type = state->ring_corrupt_error;
+    }
+    return raise_described(type, function, code, advice_for(function, code));
+}
+
+PyObject *
+raise_closed(module_state *state, const char *what)
+{
+    char text[64];
+    (void)PyOS_snprintf(text, sizeof(text), "the %s is closed", what);
+    return raise_as(state->closed_error, text, ERROR_INVALID_HANDLE);
+}
+
+PyObject *
+raise_down(module_state *state)
+{
+    return raise_as(state->closed_error, "the device is down: call up() first",
+                    ERROR_INVALID_HANDLE);
+}
+
+static PyObject *
+add_type(PyObject *module, const char *name, const char *short_name, const char *documentation)
+{
+    PyObject *type = PyErr_NewExceptionWithDoc(name, documentation, PyExc_OSError, NULL);
+    if (type != NULL) {
+        Py_INCREF(type);
+        if (PyModule_AddObject(module, short_name, type) != 0) {
+            Py_DECREF(type);
+            Py_CLEAR(type);
+        }
+    }
+    return type;
+}
+
+bool
+errors_add_types(PyObject *module, module_state *state)
+{
+    state->ring_full_error =
+        add_type(module, "wintun.RingFullError", "RingFullError",
+                 "The send ring has no room for the packet (ERROR_BUFFER_OVERFLOW, 111).\n\n"
+                 "Nothing was sent. Write again later, or give a timeout.");
+    state->adapter_terminating_error =
+        add_type(module, "wintun.AdapterTerminatingError", "AdapterTerminatingError",
+                 "The adapter was removed or disabled (ERROR_HANDLE_EOF, 38).\n\n"
+                 "The session carries no more packets: close the device.");
+    state->ring_corrupt_error =
+        add_type(module, "wintun.RingCorruptError", "RingCorruptError",
+                 "The receive ring holds what cannot be a packet (ERROR_INVALID_DATA, 13).\n\n"
+                 "End the session and start another.");
+    state->closed_error =
+        add_type(module, "wintun.ClosedError", "ClosedError",
+                 "The device, session, adapter or packet is closed (ERROR_INVALID_HANDLE, 6).");
+    return state->ring_full_error != NULL && state->adapter_terminating_error != NULL &&
+           state->ring_corrupt_error != NULL && state->closed_error != NULL;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A loaded Wintun implementation: the official DLL or the simulator, or any other with the exports
+ * of wintun.h. Knows nothing of Python.
+ *
+ * A library stays loaded until the process ends: a log line may still be on its way in it after the
+ * last adapter is gone.
+ */
+#ifndef LIBRARY_H
+#define LIBRARY_H
+
+#include "ip_helper.h"
+#include "platform.h"
+#include "wintun.h"
+
+typedef struct library {
+    WINTUN_API wintun;
+    IP_HELPER_API ip_helper;
+    platform_last_error_function last_error;
+    struct library *next;
+    char *path;
+} library;
+
+/* Must come before the other functions, once. */
+void library_initialize(void);
+
+/* Loads path, makes it the library of the process for whatever is opened from then on, and passes
+ * the logger on to it. On failure returns NULL, stores a Win32 code and a text. */
+library *library_load(const char *path, DWORD *code, char *text, size_t text_size);
+
+/* The library loaded last, or NULL. */
+library *library_current(void);
+
+/* Sets the log callback of every library, also of those that are loaded later; NULL: none. */
+void library_set_logger(WINTUN_LOGGER_CALLBACK logger);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Session object: one pair of rings on an adapter.
+ */
+#include "session.h"
+
+#include "convert.h"
+#include "errors.h"
+#include "waiting.h"
+
+PyObject *
+session_new(module_state *state, PyObject *adapter, shared_session *shared, DWORD capacity)
+{
+    PyTypeObject *type = (PyTypeObject *)state->session_type;
+    session_object *self = (session_object *)PyType_GenericAlloc(type, 0);
+    if (self == NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        session_end(shared);
+        session_unreference(shared);
+        Py_END_ALLOW_THREADS
+        return NULL;
+    }
+    Py_INCREF(adapter);
+    self->state = state;
+    self->adapter = adapter;
+    self->shared = shared;
+    self->capacity = capacity;
+    return (PyObject *)self;
+}
+
+static void
+session_dealloc(PyObject *object)
+{
+    session_object *self = (session_object *)object;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (self->weak_references != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
+    if (self->shared != NULL) {
+        if (!gate_is_closed(&self->shared->gate) &&
+            PyErr_WarnFormat(PyExc_ResourceWarning, 1, "unclosed Wintun session") != 0) {
+            PyErr_WriteUnraisable(NULL);
+        }
+        Py_BEGIN_ALLOW_THREADS
+        session_end(self->shared);
+        session_unreference(self->shared);
+        Py_END_ALLOW_THREADS
+    }
+    Py_XDECREF(self->adapter);
+    PyErr_Restore(type, value, traceback);
+    free_object(object);
+}
+
+PyObject *
+session_raise(session_object *self, const char *function, outcome result, DWORD code)
+{
+    switch (result) {
+    case OUTCOME_CLOSED:
+        return raise_closed(self->state, "session");
+    case OUTCOME_NOT_YET:
+        return raise_ring_error(self->state, function, ERROR_BUFFER_OVERFLOW);
+    default:
+        return raise_ring_error(self->state, function, code);
+    }
+}
+
+/* --- Waiting --------------------------------------------------------------------------------- */
+
+static outcome
+wait_inside(shared_session *shared, int64_t deadline_ns, DWORD *code)
+{
+    if (!session_enter(shared)) {
+        return OUTCOME_CLOSED;
+    }
+    outcome result = session_wait(shared, deadline_ns, code);
+    session_leave(shared);
+    return result;
+}
+
+const char session_wait_read_event_doc[] =
+    "wait_read_event(timeout=None)\n--\n\n"
+    "Waits until packets may have arrived.\n\n"
+    "timeout: seconds (int or float, 0 or more), or None to wait for ever.\n"
+    "Returns True when the read-wait event was signaled, False when the time is over. The event\n"
+    "resets itself: after True, read until there is nothing left before waiting again. True does\n"
+    "not promise a packet: another thread may have taken it.\n"
+    "Raises ClosedError when the session is closed, also meanwhile. Any thread; no GIL is held.";
+
+PyObject *
+session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"timeout", NULL};
+    session_object *self = (session_object *)object;
+    PyObject *values[1];
+    int64_t deadline_ns;
+    if (!convert_arguments("wait_read_event", names, 0, args, count, keywords, values) ||
+        !convert_timeout(values[0] != NULL ? values[0] : Py_None, &deadline_ns)) {
+        return NULL;
+    }
+    outcome result;
+    DWORD code = 0;
+    int goes_on;
+    do {
+        /* A deadline of 0 means "at once" here as everywhere: any instant in the past. */
+        int64_t slice_ns = wait_slice(deadline_ns);
+        Py_BEGIN_ALLOW_THREADS
+        result = wait_inside(self->shared, slice_ns, &code);
+        Py_END_ALLOW_THREADS
+        goes_on = wait_goes_on(result, deadline_ns);
+    } while (goes_on > 0);
+    if (goes_on < 0) {
+        return NULL;
+    }
+    if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
+        return PyBool_FromLong(result == OUTCOME_DONE);
+    }
+    return session_raise(self, "WintunGetReadWaitEvent", result, code);
+}
+
+/* --- Packets in place ------------------------------------------------------------------------ */
+
+static outcome
+receive_held(shared_session *shared, const BYTE **packet, DWORD *size, DWORD *code)
+{
+    if (!session_enter(shared)) {
+        return OUTCOME_CLOSED;
+    }
+    outcome result = session_receive(shared, 0, packet, size, code);
+    if (result == OUTCOME_DONE) {
+        gate_hold(&shared->gate, 1);
+    }
+    session_leave(shared);
+    return result;
+}
+
+const char session_receive_packet_doc[] =
+    "receive_packet()\n--\n\n"
+    "Takes the next packet out of the ring without copying it.\n\n"
+    "Returns a Packet of 0 to 65535 bytes, or None if there is none. Its memory goes back to the\n"
+    "ring with release(), at the end of a with block, or when it is collected; until then the "
+    "ring\n"
+    "has that much less room. Any order.\n"
+    "Raises ClosedError, AdapterTerminatingError, RingCorruptError. Any thread; never blocks.";
+
+PyObject *
+session_receive_packet(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {NULL};
+    session_object *self = (session_object *)object;
+    const BYTE *packet = NULL;
+    DWORD size = 0;
+    DWORD code = 0;
+    outcome result;
+    if (!convert_arguments("receive_packet", names, 0, args, count, keywords, NULL)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = receive_held(self->shared, &packet, &size, &code);
+    Py_END_ALLOW_THREADS
+    if (result == OUTCOME_NOT_YET) {
+        Py_RETURN_NONE;
+    }
+    if (result != OUTCOME_DONE) {
+        return session_raise(self, "WintunReceivePacket", result, code);
+    }
+    /* The client may modify a received packet at will, says the API. */
+    return packet_new(self->state, self->shared, (BYTE *)packet, size, false);
+}
+
+static outcome
+allocate_held(shared_session *shared, DWORD size, BYTE **packet, DWORD *code)
+{
+    if (!session_enter(shared)) {
+        return OUTCOME_CLOSED;
+    }
+    outcome result = session_allocate(shared, 0, size, packet, code);
+    if (result == OUTCOME_DONE) {
+        gate_hold(&shared->gate, 1);
+    }
+    session_leave(shared);
+    return result;
+}
+
+const char session_allocate_send_packet_doc[] =
+    "allocate_send_packet(size)\n--\n\n"
+    "Reserves memory in the ring for a packet of size bytes (0 to 65535) to fill and send().\n\n"
+    "Packets are sent in the order of these calls; one that is not sent yet holds back those "
+    "after\n"
+    "it. One that is released unsent, or collected, goes out zero-filled, which the driver\n"
+    "discards.\n"
+    "Raises RingFullError, ClosedError, AdapterTerminatingError, ValueError. Any thread; never\n"
+    "blocks.";
+
+PyObject *
+session_allocate_send_packet(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"size", NULL};
+    session_object *self = (session_object *)object;
+    PyObject *values[1];
+    BYTE *packet = NULL;
+    DWORD size;
+    DWORD code = 0;
+    outcome result;
+    if (!convert_arguments("allocate_send_packet", names, 1, args, count, keywords, values) ||
+        !convert_integer(values[0], "size", 0, WINTUN_MAX_IP_PACKET_SIZE, &size)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = allocate_held(self->shared, size, &packet, &code);
+    Py_END_ALLOW_THREADS
+    if (result != OUTCOME_DONE) {
+        return session_raise(self, "WintunAllocateSendPacket", result, code);
+    }
+    return packet_new(self->state, self->shared, packet, size, true);
+}
+
+/* --- End ------------------------------------------------------------------------------------- */
+
+static PyObject *
+session_end_method(PyObject *object, PyObject *ignored)
+{
+    session_object *self = (session_object *)object;
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    session_end(self->shared);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+session_enter_method(PyObject *object, PyObject *ignored)
+{
+    session_object *self = (session_object *)object;
+    (void)ignored;
+    if (gate_is_closed(&self->shared->gate)) {
+        return raise_closed(self->state, "session");
+    }
+    Py_INCREF(object);
+    return object;
+}
+
+/* --- Properties ------------------------------------------------------------------------------ */
+
+static PyObject *
+session_get_adapter(PyObject *object, void *closure)
+{
+    PyObject *adapter = ((session_object *)object)->adapter;
+    (void)closure;
+    Py_INCREF(adapter);
+    return adapter;
+}
+
+static PyObject *
+session_get_capacity(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLong(((session_object *)object)->capacity);
+}
+
+static PyObject *
+session_get_closed(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(gate_is_closed(&((session_object *)object)->shared->gate));
+}
+
+static PyObject *
+session_get_read_wait_event(PyObject *object, void *closure)
+{
+    session_object *self = (session_object *)object;
+    (void)closure;
+    if (gate_is_closed(&self->shared->gate)) {
+        return raise_closed(self->state, "session");
+    }
+    return PyLong_FromVoidPtr((void *)self->shared->read_event);
+}
+
+static PyObject *
+session_statistics_method(PyObject *object, PyObject *ignored)
+{
+    session_statistics *counted = &((session_object *)object)->shared->statistics;
+    (void)ignored;
+    return Py_BuildValue("(KKKKKKK)", (unsigned long long)atom_u64_load(&counted->packets_received),
+                         (unsigned long long)atom_u64_load(&counted->bytes_received),
+                         (unsigned long long)atom_u64_load(&counted->packets_sent),
+                         (unsigned long long)atom_u64_load(&counted->bytes_sent),
+                         (unsigned long long)atom_u64_load(&counted->ring_full),
+                         (unsigned long long)atom_u64_load(&counted->packets_discarded),
+                         (unsigned long long)atom_u64_load(&counted->waits));
+}
+
+/* --- The type -------------------------------------------------------------------------------- */
+
+static PyMethodDef session_methods[] = {
+    FAST_METHOD("receive_packet", session_receive_packet, session_receive_packet_doc),
+    FAST_METHOD("allocate_send_packet", session_allocate_send_packet,
+                session_allocate_send_packet_doc),
+    FAST_METHOD("read", session_read, session_read_doc),
+    FAST_METHOD("read_many", session_read_many, session_read_many_doc),
+    FAST_METHOD("write", session_write, session_write_doc),
+    FAST_METHOD("write_many", session_write_many, session_write_many_doc),
+    FAST_METHOD("wait_read_event", session_wait_read_event, session_wait_read_event_doc),
+    {"statistics", session_statistics_method, METH_NOARGS,
+     "statistics()\n--\n\n"
+     "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
+     "sent, bytes sent, allocations refused because the ring was full, packets given back unused,\n"
+     "times that a thread went to sleep. Any thread, also after the end."},
+    {"end", session_end_method, METH_NOARGS,
+     "end()\n--\n\n"
+     "Ends the session. Threads that wait in it wake at once and get ClosedError.\n\n"
+     "Packets that are held stay readable; the rings' memory goes when the last one is released.\n"
+     "Any thread, any number of times."},
+    {"__enter__", session_enter_method, METH_NOARGS, NULL},
+    {"__exit__", session_end_method, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef session_properties[] = {
+    {"adapter", session_get_adapter, NULL, "The Adapter that the session is on.", NULL},
+    {"capacity", session_get_capacity, NULL, "Capacity of each ring in bytes.", NULL},
+    {"closed", session_get_closed, NULL, "Whether the session was ended.", NULL},
+    {"read_wait_event", session_get_read_wait_event, NULL,
+     "The event that is set when packets arrive, an int: on Windows a HANDLE of an auto-reset\n"
+     "event, elsewhere a file descriptor that polls readable while the event is signaled. It\n"
+     "belongs to the session and is invalid once that has ended. Raises ClosedError.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef session_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(session_object, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot session_slots[] = {
+    {Py_tp_doc, (void *)"One pair of rings on an adapter; made by Adapter.start_session().\n\n"
+                        "Every method may be called from any thread at any time."},
+    {Py_tp_new, SLOT(refuse_new)},
+    {Py_tp_dealloc, SLOT(session_dealloc)},
+    {Py_tp_methods, session_methods},
+    {Py_tp_getset, session_properties},
+    {Py_tp_members, session_members},
+    {0, NULL},
+};
+
+PyType_Spec session_spec = {"wintun.Session", sizeof(session_object), 0, Py_TPFLAGS_DEFAULT,
+                            session_slots};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An adapter as several threads share it.
+ */
+#include "shared.h"
+
+#include <stdlib.h>
+
+shared_adapter *
+adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
+{
+    shared_adapter *adapter = calloc(1, sizeof(*adapter));
+    if (adapter == NULL) {
+        library->wintun.CloseAdapter(handle);
+        return NULL;
+    }
+    atom_u32_store(&adapter->references, 1);
+    adapter->library = library;
+    adapter->handle = handle;
+    platform_mutex_init(&adapter->lock);
+    library->wintun.GetAdapterLUID(handle, &adapter->luid);
+    return adapter;
+}
+
+void
+adapter_reference(shared_adapter *adapter)
+{
+    (void)atom_u32_add(&adapter->references, 1);
+}
+
+void
+adapter_unreference(shared_adapter *adapter)
+{
+    if (atom_u32_add(&adapter->references, UINT32_MAX) == 1) {
+        platform_mutex_destroy(&adapter->lock);
+        free(adapter);
+    }
+}
+
+bool
+adapter_enter(shared_adapter *adapter)
+{
+    return gate_enter(&adapter->gate);
+}
+
+static void
+close_handle(shared_adapter *adapter)
+{
+    adapter->library->wintun.CloseAdapter(adapter->handle);
+}
+
+void
+adapter_leave(shared_adapter *adapter)
+{
+    if (gate_leave(&adapter->gate)) {
+        close_handle(adapter);
+    }
+}
+
+/* The session that has not ended, as a new reference, or NULL. */
+static shared_session *
+current_session(shared_adapter *adapter)
+{
+    platform_mutex_lock(&adapter->lock);
+    shared_session *session = adapter->session;
+    if (session != NULL) {
+        session_reference(session);
+    }
+    platform_mutex_unlock(&adapter->lock);
+    return session;
+}
+
+void
+adapter_close(shared_adapter *adapter)
+{
+    /* In this order a session that is being started either is seen below or sees the closed gate.
+     */
+    gate_closing closing = gate_close(&adapter->gate);
+    if (closing == GATE_WAS_CLOSED) {
+        return;
+    }
+    if (closing == GATE_UNUSED) {
+        close_handle(adapter);
+        return;
+    }
+    shared_session *session = current_session(adapter);
+    if (session != NULL) {
+        session_end(session);
+        session_unreference(session);
+    }
+}

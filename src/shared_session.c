@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session as several threads share it: start, waiting, the two ring operations that can wait,
+ * end.
+ */
+#include "shared.h"
+
+#include <stdlib.h>
+
+/* Attempts on a full ring: first again at once, then after yielding, then after sleeping. The sleep
+ * is the system's shortest (on Windows up to 15.6 ms), so it comes late. */
+#define BACK_OFF_SPINS 64
+#define BACK_OFF_YIELDS 1024
+#define BACK_OFF_SLEEP_NS INT64_C(1000000)
+
+/* --- References and the gate ----------------------------------------------------------------- */
+
+void
+session_reference(shared_session *session)
+{
+    (void)atom_u32_add(&session->references, 1);
+}
+
+void
+session_unreference(shared_session *session)
+{
+    if (atom_u32_add(&session->references, UINT32_MAX) == 1) {
+        platform_event_close(&session->cancel);
+        platform_event_close(&session->baton);
+        adapter_unreference(session->adapter);
+        free(session);
+    }
+}
+
+/* Ends the session at the API. Called exactly once, by its last user. */
+static void
+finish(shared_session *session)
+{
+    shared_adapter *adapter = session->adapter;
+    session->api->EndSession(session->handle);
+    platform_mutex_lock(&adapter->lock);
+    bool registered = adapter->session == session;
+    if (registered) {
+        adapter->session = NULL;
+    }
+    platform_mutex_unlock(&adapter->lock);
+    if (gate_unhold(&adapter->gate, 1)) {
+        adapter->library->wintun.CloseAdapter(adapter->handle);
+    }
+    if (registered) {
+        session_unreference(session);
+    }
+}
+
+bool
+session_enter(shared_session *session)
+{
+    return gate_enter(&session->gate);
+}
+
+void
+session_leave(shared_session *session)
+{
+    if (gate_leave(&session->gate)) {
+        finish(session);
+    }
+}
+
+void
+session_unhold(shared_session *session, uint64_t count)
+{
+    if (gate_unhold(&session->gate, count)) {
+        finish(session);
+    }
+}
+
+void
+session_end(shared_session *session)
+{
+    gate_closing closing = gate_close(&session->gate);
+    if (closing == GATE_UNUSED) {
+        finish(session);
+        return;
+    }
+    if (closing == GATE_IN_USE) {
+        platform_event_set(&session->cancel);
+    }
+    /* Calls leave at once: none of them blocks on anything but the cancel event. */
+    for (unsigned attempt = 0; gate_has_calls(&session->gate); attempt++) {
+        if (attempt < BACK_OFF_SPINS) {
+            platform_yield();
+        } else {
+            platform_sleep_ns(BACK_OFF_SLEEP_NS);
+        }
+    }
+}
+
+/* --- Start ----------------------------------------------------------------------------------- */
+
+static shared_session *
+new_session(shared_adapter *adapter)
+{
+    shared_session *session = calloc(1, sizeof(*session));
+    if (session == NULL) {
+        return NULL;
+    }
+    if (!platform_event_create(&session->cancel, true)) {
+        goto cleanup_session;
+    }
+    if (!platform_event_create(&session->baton, false)) {
+        goto cleanup_cancel;
+    }
+    atom_u32_store(&session->references, 1);
+    session->api = &adapter->library->wintun;
+    session->last_error = adapter->library->last_error;
+    adapter_reference(adapter);
+    session->adapter = adapter;
+    return session;
+cleanup_cancel:
+    platform_event_close(&session->cancel);
+cleanup_session:
+    free(session);
+    return NULL;
+}
+
+/* Starts the API's session and finds its event; false with *code and *function on failure. */
+static bool
+open_handle(shared_session *session, DWORD capacity, DWORD *code, const char **function)
+{
+    *function = "WintunStartSession";
+    session->handle = session->api->StartSession(session->adapter->handle, capacity);
+    if (session->handle == NULL) {
+        *code = session->last_error();
+        return false;
+    }
+    *function = "WintunGetReadWaitEvent";
+    session->read_event = session->api->GetReadWaitEvent(session->handle);
+    if (session->read_event == NULL) {
+        *code = session->last_error();
+        session->api->EndSession(session->handle);
+        return false;
+    }
+    return true;
+}
+
+static void
+register_session(shared_session *session)
+{
+    shared_adapter *adapter = session->adapter;
+    session_reference(session);
+    gate_hold(&adapter->gate, 1);
+    platform_mutex_lock(&adapter->lock);
+    adapter->session = session;
+    platform_mutex_unlock(&adapter->lock);
+}
+
+static outcome
+start_inside(shared_adapter *adapter, DWORD capacity, shared_session **started, DWORD *code,
+             const char **function)
+{
+    shared_session *session = new_session(adapter);
+    if (session == NULL) {
+        *function = "WintunStartSession";
+        *code = ERROR_NOT_ENOUGH_MEMORY;
+        return OUTCOME_FAILED;
+    }
+    if (!open_handle(session, capacity, code, function)) {
+        session_unreference(session);
+        return OUTCOME_FAILED;
+    }
+    register_session(session);
+    if (gate_is_closed(&adapter->gate)) {
+        /* Closed meanwhile, and whoever closed it may not have seen this session. */
+        session_end(session);
+        session_unreference(session);
+        return OUTCOME_CLOSED;
+    }
+    *started = session;
+    return OUTCOME_DONE;
+}
+
+outcome
+session_start(shared_adapter *adapter, DWORD capacity, shared_session **started, DWORD *code,
+              const char **function)
+{
+    if (!adapter_enter(adapter)) {
+        return OUTCOME_CLOSED;
+    }
+    outcome result = start_inside(adapter, capacity, started, code, function);
+    adapter_leave(adapter);
+    return result;
+}
+
+/* --- Waiting --------------------------------------------------------------------------------- */
+
+static int64_t
+time_left(int64_t deadline_ns)
+{
+    if (deadline_ns == NO_DEADLINE) {
+        return -1;
+    }
+    int64_t left_ns = deadline_ns - platform_clock_ns();
+    return left_ns > 0 ? left_ns : 0;
+}
+
+/* One sleep of a thread that is counted in waiters. */
+static outcome
+sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
+{
+    HANDLE events[2];
+    events[0] = session->read_event;
+    events[1] = session->baton.wait;
+    atom_u64_count(&session->statistics.waits, 1);
+    switch (platform_wait(session->cancel.wait, events, 2, time_left(deadline_ns))) {
+    case PLATFORM_WAIT_CANCELLED:
+        return OUTCOME_CLOSED;
+    case PLATFORM_WAIT_TIMEOUT:
+        return OUTCOME_NOT_YET;
+    case PLATFORM_WAIT_INTERRUPTED:
+        return OUTCOME_INTERRUPTED;
+    case PLATFORM_WAIT_FAILED:
+        *code = ERROR_INVALID_HANDLE;
+        return OUTCOME_FAILED;
+    default:
+        return OUTCOME_DONE;
+    }
+}
+
+outcome
+session_wait(shared_session *session, int64_t deadline_ns, DWORD *code)
+{
+    (void)atom_u32_add(&session->waiters, 1);
+    outcome result = sleep_once(session, deadline_ns, code);
+    (void)atom_u32_add(&session->waiters, UINT32_MAX);
+    return result;
+}
+
+outcome
+session_back_off(shared_session *session, unsigned attempt)
+{
+    if (attempt < BACK_OFF_SPINS) {
+        return OUTCOME_DONE;
+    }
+    if (attempt < BACK_OFF_YIELDS) {
+        platform_yield();
+        return OUTCOME_DONE;
+    }
+    atom_u64_count(&session->statistics.waits, 1);
+    switch (platform_wait(session->cancel.wait, NULL, 0, BACK_OFF_SLEEP_NS)) {
+    case PLATFORM_WAIT_CANCELLED:
+        return OUTCOME_CLOSED;
+    case PLATFORM_WAIT_INTERRUPTED:
+        return OUTCOME_INTERRUPTED;
+    default:
+        return OUTCOME_DONE;
+    }
+}
+
+/* --- Ring operations ------------------------------------------------------------------------- */
+
+/* Wakes a waiting thread, if there are more of them than the caller itself. */
+static void
+pass_baton(shared_session *session, uint32_t myself)
+{
+    if (atom_u32_load(&session->waiters) > myself) {
+        platform_event_set(&session->baton);
+    }
+}
+
+static outcome
+receive_now(shared_session *session, const BYTE **packet, DWORD *size, DWORD *code)
+{
+    *packet = session->api->ReceivePacket(session->handle, size);
+    if (*packet != NULL) {
+        atom_u64_count(&session->statistics.packets_received, 1);
+        atom_u64_count(&session->statistics.bytes_received, *size);
+        return OUTCOME_DONE;
+    }
+    *code = session->last_error();
+    if (*code == ERROR_NO_MORE_ITEMS) {
+        return OUTCOME_NOT_YET;
+    }
+    /* The driver signals the end of the adapter once, which wakes one thread: each wakes the next.
+     */
+    pass_baton(session, 0);
+    return OUTCOME_FAILED;
+}
+
+static outcome
+wait_and_receive(shared_session *session, int64_t deadline_ns, const BYTE **packet, DWORD *size,
+                 DWORD *code)
+{
+    outcome result = OUTCOME_DONE;
+    /* Before the look at the ring: a thread that takes one of several packets passes the signal on
+     * only to those it sees waiting. */
+    (void)atom_u32_add(&session->waiters, 1);
+    while (result == OUTCOME_DONE) {
+        result = receive_now(session, packet, size, code);
+        if (result != OUTCOME_NOT_YET) {
+            break;
+        }
+        result = sleep_once(session, deadline_ns, code);
+    }
+    if (result == OUTCOME_DONE) {
+        pass_baton(session, 1); /* one signal may stand for several packets */
+    }
+    (void)atom_u32_add(&session->waiters, UINT32_MAX);
+    return result;
+}
+
+outcome
+session_receive(shared_session *session, int64_t deadline_ns, const BYTE **packet, DWORD *size,
+                DWORD *code)
+{
+    outcome result = receive_now(session, packet, size, code);
+    if (result == OUTCOME_NOT_YET && deadline_ns != 0) {
+        result = wait_and_receive(session, deadline_ns, packet, size, code);
+    }
+    return result;
+}
+
+outcome
+session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
+                 DWORD *code)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        *packet = session->api->AllocateSendPacket(session->handle, size);
+        if (*packet != NULL) {
+            return OUTCOME_DONE;
+        }
+        *code = session->last_error();
+        if (*code != ERROR_BUFFER_OVERFLOW) {
+            return OUTCOME_FAILED;
+        }
+        if (attempt == 0) {
+            atom_u64_count(&session->statistics.ring_full, 1);
+        }
+        if (deadline_ns == 0 || platform_clock_ns() >= deadline_ns) {
+            return OUTCOME_NOT_YET;
+        }
+        outcome result = session_back_off(session, attempt);
+        if (result != OUTCOME_DONE) {
+            return result;
+        }
+    }
+}
