@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     Interface = Union[IPv4Interface, IPv6Interface]
     AddressInput = Union[str, IPv4Address, IPv6Address, Interface]
-    Row = tuple[bytes, int, bool]
 
 # Windows' numbers of the address families.
 IPV4 = 2
@@ -118,35 +117,25 @@ class AddressBook:
 
     def replace(self, family: int, interfaces: Iterable[Interface]) -> None:
         """Makes these the addresses of the family, and the newest; keeps automatic ones."""
-        wanted = {interface.packed: interface.network.prefixlen for interface in interfaces}
-        before = self._adapter.get_addresses(family)
-        for address, prefix_length in wanted.items():
-            self._put(address, prefix_length, before)
-        for address, _, automatic in before:
+        wanted = {interface.packed: interface for interface in interfaces}
+        for interface in wanted.values():
+            self.add(interface)
+        for address, _, automatic in self._adapter.get_addresses(family):
             if address not in wanted and not automatic:
-                self._take(address)
+                self._remove(address)
         self._given = list(wanted) + [given for given in self._given if given not in wanted]
 
     def add(self, interface: Interface) -> None:
         """Adds an address, or changes the prefix of one that is there."""
-        before = self._adapter.get_addresses(family_of(interface))
-        self._put(interface.packed, interface.network.prefixlen, before)
+        self._adapter.add_address(interface.packed, interface.network.prefixlen)
         if interface.packed not in self._given:
             self._given.append(interface.packed)
 
     def remove(self, interface: Interface) -> None:
         """Removes an address; FileNotFoundError if the adapter does not have it."""
-        self._take(interface.packed)
+        self._remove(interface.packed)
 
-    def _put(self, address: bytes, prefix_length: int, before: list[Row]) -> None:
-        existing = {row[0]: row[1] for row in before}.get(address)
-        if existing == prefix_length:
-            return
-        if existing is not None:
-            self._take(address)
-        self._adapter.add_address(address, prefix_length)
-
-    def _take(self, address: bytes) -> None:
+    def _remove(self, address: bytes) -> None:
         self._adapter.remove_address(address)
         if address in self._given:
             self._given.remove(address)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 # adapter; one that is still missing then is taken to be switched off.
 INTERFACE_TIMEOUT = 5.0
 
-_MIN_MTU = {IPV4: 68, IPV6: 1280}
+_MIN_MTU = 68
+_MIN_IPV6_MTU = 1280
 _MAX_MTU = 65535
 
 
@@ -82,6 +83,8 @@ class TunDevice(_wintun.DeviceBase):
         # The last session, kept when it has ended: calls that are about to leave still count.
         self._session: _wintun.Session | None = None
         self._earlier_sessions: tuple[int, ...] = (0,) * 7
+        # IP versions whose interface was waited for in vain: not waited for a second time.
+        self._missing: set[int] = set()
         self._name = name
         adapter = _wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid))
         self._addresses = _addresses.AddressBook(adapter)
@@ -212,16 +215,17 @@ class TunDevice(_wintun.DeviceBase):
             OSError: The adapter has neither of the IP versions (`winerror` 1168), or the system
                 refused.
         """
-        families = self._wait_for(IPV4, IPV6, enough=1)
-        return self.adapter.get_mtu(families[0] if families else IPV4)
+        return self.adapter.get_mtu(next(iter(self._families(enough=1)), IPV4))
 
     @mtu.setter
     def mtu(self, mtu: int) -> None:
-        _check_mtu(mtu, IPV4)
-        families = self._wait_for(IPV4, IPV6)
-        if IPV6 in families and mtu < _MIN_MTU[IPV6]:
+        _check_int("mtu", mtu)
+        if not _MIN_MTU <= mtu <= _MAX_MTU:
+            raise ValueError(f"mtu must be from {_MIN_MTU} to {_MAX_MTU}, not {mtu}")
+        families = self._families(enough=2)
+        if IPV6 in families and mtu < _MIN_IPV6_MTU:
             raise ValueError(
-                f"mtu must be at least {_MIN_MTU[IPV6]} on an adapter with IPv6, not {mtu}; "
+                f"mtu must be at least {_MIN_IPV6_MTU} on an adapter with IPv6, not {mtu}; "
                 "mtu4 sets that of IPv4 alone"
             )
         for family in families or [IPV4]:
@@ -230,38 +234,36 @@ class TunDevice(_wintun.DeviceBase):
     @property
     def mtu4(self) -> int:
         """The MTU of IPv4 alone, 68 to 65535; see `mtu`."""
-        return self._get_mtu(IPV4)
+        return self.adapter.get_mtu(IPV4)
 
     @mtu4.setter
     def mtu4(self, mtu: int) -> None:
-        self._set_mtu(IPV4, mtu)
+        self.adapter.set_mtu(IPV4, mtu)
 
     @property
     def mtu6(self) -> int:
         """The MTU of IPv6 alone, 1280 to 65535; see `mtu`."""
-        return self._get_mtu(IPV6)
+        return self.adapter.get_mtu(IPV6)
 
     @mtu6.setter
     def mtu6(self, mtu: int) -> None:
-        self._set_mtu(IPV6, mtu)
+        self.adapter.set_mtu(IPV6, mtu)
 
-    def _get_mtu(self, family: int) -> int:
-        self._wait_for(family)
-        return self.adapter.get_mtu(family)
+    def _families(self, enough: int) -> list[int]:
+        """Returns which IP versions the adapter has, IPv4 first, as soon as there are enough.
 
-    def _set_mtu(self, family: int, mtu: int) -> None:
-        _check_mtu(mtu, family)
-        self._wait_for(family)
-        self.adapter.set_mtu(family, mtu)
-
-    def _wait_for(self, *families: int, enough: int = 2) -> list[int]:
-        """Returns which of the families the adapter has, once enough of them have appeared."""
+        The calls of the adapter wait, too, but each for its own version; this waits for all.
+        """
         deadline = time.monotonic() + INTERFACE_TIMEOUT
         present: list[int] = []
-        for family in families:
-            left = max(0.0, deadline - time.monotonic())
-            if len(present) < enough and self.adapter.wait_family(family, left):
+        for family in (IPV4, IPV6):
+            if len(present) == enough:
+                break
+            left = 0.0 if family in self._missing else max(0.0, deadline - time.monotonic())
+            if self.adapter.wait_family(family, left):
                 present.append(family)
+            else:
+                self._missing.add(family)
         return present
 
     # --- Addresses ------------------------------------------------------------------------------
@@ -324,11 +326,9 @@ class TunDevice(_wintun.DeviceBase):
             raise TypeError("addresses must be an iterable of addresses, not one; use addr for one")
         interfaces = [_addresses.parse(address) for address in addresses]
         with self._configuration_lock:
-            # The families that get addresses go last, so that theirs are the newest.
+            # IPv4 goes last, so that its addresses are the newest.
             for family in (IPV6, IPV4):
                 mine = [each for each in interfaces if _addresses.family_of(each) == family]
-                if mine:
-                    self._wait_for(family)
                 self._addresses.replace(family, mine)
 
     def add_address(self, address: AddressInput) -> None:
@@ -338,7 +338,6 @@ class TunDevice(_wintun.DeviceBase):
         """
         interface = _addresses.parse(address)
         with self._configuration_lock:
-            self._wait_for(_addresses.family_of(interface))
             self._addresses.add(interface)
 
     def remove_address(self, address: AddressInput) -> None:
@@ -356,7 +355,6 @@ class TunDevice(_wintun.DeviceBase):
         if family not in (None, actual):
             raise ValueError(f"not an {FAMILY_NAMES[family]} address: {str(interface)!r}")
         with self._configuration_lock:
-            self._wait_for(actual)
             self._addresses.replace(actual, [interface])
 
     def _newest(self, *families: int) -> str | None:
@@ -395,12 +393,6 @@ def _check_capacity(capacity: int) -> int:
             f"ring capacity must be a power of two from {least:#x} to {most:#x}, not {capacity}"
         )
     return capacity
-
-
-def _check_mtu(mtu: int, family: int) -> None:
-    _check_int("mtu", mtu)
-    if not _MIN_MTU[family] <= mtu <= _MAX_MTU:
-        raise ValueError(f"mtu must be from {_MIN_MTU[family]} to {_MAX_MTU}, not {mtu}")
 
 
 def _check_int(name: str, value: object) -> None:

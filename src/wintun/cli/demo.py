@@ -1,0 +1,187 @@
+"""`python -m wintun demo`: an adapter at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime, timezone
+from types import FrameType
+
+import wintun
+from wintun import _addresses
+from wintun._addresses import Interface
+
+from . import echo, packets
+from .output import error_text, print_error, print_line
+from .wires import DriverWire, Wire
+
+# Networks that are nobody's: of RFC 2544 for benchmarks, and of RFC 4193 with random digits.
+DEFAULT_ADDRESSES = ("198.18.7.1/24", "fd77:6974:756e::1/64")
+
+_ERROR_NOT_FOUND = 1168
+
+# How long a read waits before the loop looks after everything else, in seconds.
+_SLICE = 0.1
+
+
+class StopSignals:
+    """Notes Ctrl-C and SIGTERM instead of dying of them, so that everything is given back."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopSignals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
+
+
+class Demo:
+    """One run of the command.
+
+    Args:
+        wire: The other end; None for the real driver.
+        addresses: Addresses of the adapter; None for some of each IP version that it has.
+        mtu: MTU of the adapter; None leaves it.
+        count: Number of answered pings to end after; 0 for none.
+        as_json: Whether to print JSON instead of text.
+    """
+
+    def __init__(
+        self,
+        wire: Wire | None,
+        addresses: Sequence[Interface] | None,
+        mtu: int | None,
+        count: int,
+        as_json: bool,
+    ) -> None:
+        self._wire: Wire = DriverWire() if wire is None else wire
+        self._default_addresses = addresses is None
+        self._wanted = addresses or [_addresses.parse(each) for each in DEFAULT_ADDRESSES]
+        self._addresses: list[Interface] = []
+        self._mtu = mtu
+        self._count = count
+        self._json = as_json
+        self._answered = 0
+
+    def run(self) -> int:
+        """Runs until enough pings are answered or a signal stops it; returns the exit code."""
+        name = f"wintun demo {os.getpid()}"
+        with StopSignals() as stop, closing(self._wire):
+            self._wire.attach(name)
+            with wintun.TunDevice(name) as device:
+                self._configure(device)
+                device.up()
+                self._wire.start(device, self._addresses)
+                self._announce(device)
+                self._serve(device, stop)
+                self._summarize(device)
+                self._wire.close()
+        return 0 if stop.received is None else 128 + stop.received
+
+    def _configure(self, device: wintun.TunDevice) -> None:
+        for address in self._wanted:
+            try:
+                device.add_address(address)
+            except OSError as error:
+                if not self._default_addresses or getattr(error, "winerror", 0) != _ERROR_NOT_FOUND:
+                    raise
+                print_error(f"going on without {address}: {error_text(error)}")
+            else:
+                self._addresses.append(address)
+        if self._mtu is not None and any(each.version == 6 for each in self._addresses):
+            device.mtu = self._mtu
+        elif self._mtu is not None:
+            device.mtu4 = self._mtu
+
+    def _serve(self, device: wintun.TunDevice, stop: StopSignals) -> None:
+        while stop.received is None and not 0 < self._count <= self._answered:
+            for packet in self._wire.tend():
+                self._send(device, packet)
+            received = device.read(_SLICE)
+            if received is not None:
+                self._show("in", received)
+                self._answer(device, received)
+
+    def _answer(self, device: wintun.TunDevice, packet: bytes) -> None:
+        header = echo.parse_request(packet)
+        if header is None or not self._is_neighbour(header.destination):
+            return
+        if self._send(device, echo.make_reply(packet, header)):
+            self._answered += 1
+
+    def _send(self, device: wintun.TunDevice, packet: bytes) -> bool:
+        try:
+            device.write(packet)
+        except wintun.RingFullError:
+            return False  # as in any network; the device counts it
+        self._show("out", packet)
+        return True
+
+    def _is_neighbour(self, destination: bytes) -> bool:
+        address = _addresses.from_row(destination, 0).ip
+        if any(address == mine.ip for mine in self._addresses):
+            return False
+        return any(
+            address in mine.network
+            and (mine.version == 6 or address != mine.network.broadcast_address)
+            for mine in self._addresses
+        )
+
+    # --- What it prints -------------------------------------------------------------------------
+
+    def _announce(self, device: wintun.TunDevice) -> None:
+        if self._json:
+            return
+        addresses = ", ".join(map(str, self._addresses))
+        print_line(
+            f"{device.name} is up: {addresses}, MTU {device.mtu}, by {wintun.library_path()}"
+        )
+        if self._count == 0:
+            print_line("Ctrl-C ends it.")
+
+    def _show(self, direction: str, packet: bytes) -> None:
+        now = datetime.now(timezone.utc)
+        what = packets.describe(packet)
+        if self._json:
+            time = now.isoformat(timespec="microseconds")
+            record = {"type": "packet", "time": time, "direction": direction, **what._asdict()}
+            print_line(json.dumps(record))
+            return
+        time = now.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        ends = "" if what.source is None else f"{what.source} > {what.destination}  "
+        line = f"{time}  {direction:3}  {what.length:5} B  {what.protocol:7}  {ends}{what.detail}"
+        print_line(line.rstrip())
+
+    def _summarize(self, device: wintun.TunDevice) -> None:
+        counted = device.statistics
+        dropped = counted.ring_full + self._wire.drops(device.name)
+        if self._json:
+            summary = {
+                "type": "summary",
+                "requests_answered": self._answered,
+                "packets_received": counted.packets_received,
+                "bytes_received": counted.bytes_received,
+                "packets_sent": counted.packets_sent,
+                "bytes_sent": counted.bytes_sent,
+                "packets_dropped": dropped,
+            }
+            print_line(json.dumps(summary))
+            return
+        print_line(
+            f"{self._answered} pings answered; "
+            f"in: {counted.packets_received} packets, {counted.bytes_received} bytes; "
+            f"out: {counted.packets_sent} packets, {counted.bytes_sent} bytes; "
+            f"dropped: {dropped}"
+        )

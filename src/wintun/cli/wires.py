@@ -1,0 +1,227 @@
+"""What is at the other end of the demo's adapter, and makes its traffic."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import wintun
+from wintun._addresses import Interface
+
+from . import echo
+from .output import CommandError
+from .ping import SystemPing
+
+# More than any run asks for; the built-in host is stopped with its adapter.
+_WITHOUT_END = 2**31 - 1
+_INTERVAL_SECONDS = 0.5
+
+
+class Wire(Protocol):
+    """The other end of one adapter."""
+
+    def attach(self, adapter: str) -> None:
+        """Prepares the other end; before the adapter is created."""
+
+    def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
+        """Lets the traffic begin; when the device is up and has its addresses."""
+
+    def tend(self) -> Sequence[bytes]:
+        """Does what is due; called several times a second. Returns packets for the demo to send.
+
+        Raises:
+            CommandError: No traffic can be made.
+        """
+
+    def drops(self, adapter: str) -> int:
+        """Returns how many packets found the ring full on their way to the adapter."""
+
+    def close(self) -> None:
+        """Ends the traffic and gives everything back; at any time, also before the others."""
+
+
+def default() -> Wire | None:
+    """Returns the wire that is meant where none is named; None stands for the real driver."""
+    return None if sys.platform == "win32" else BuiltinWire()
+
+
+def parse(text: str) -> Wire:
+    """Returns the wire that an option names."""
+    kind, _, rest = text.partition(":")
+    if text == "builtin":
+        return BuiltinWire()
+    if text == "tun":
+        return TunWire()
+    host, _, port = rest.rpartition(":")
+    if kind == "udp" and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536:
+        return UdpWire(host.strip("[]"), int(port))
+    raise argparse.ArgumentTypeError(f"not builtin, tun or udp:HOST:PORT: {text!r}")
+
+
+def neighbour_of(interface: Interface) -> Interface:
+    """Returns an address of the same subnet that is another host's."""
+    first = interface.network.network_address + 1
+    address = first if first != interface.ip else first + 1
+    return type(interface)((address, interface.network.prefixlen))
+
+
+class DriverWire:
+    """The real driver: the system's own stack is at the other end, and its ping pings."""
+
+    def __init__(self) -> None:
+        self._pings: list[SystemPing] = []
+
+    def attach(self, adapter: str) -> None:
+        """Nothing to prepare."""
+
+    def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
+        """Pings a neighbour of each address."""
+        for address in addresses:
+            self._pings.append(SystemPing(address, str(neighbour_of(address).ip)))
+
+    def tend(self) -> Sequence[bytes]:
+        """Keeps ping running."""
+        for ping in self._pings:
+            ping.check()
+        return ()
+
+    def drops(self, adapter: str) -> int:
+        """Returns 0: the driver does not tell."""
+        return 0
+
+    def close(self) -> None:
+        """Ends ping."""
+        for ping in self._pings:
+            ping.stop()
+        self._pings.clear()
+
+
+class BuiltinWire:
+    """The simulator's own host, which pings when it is asked to."""
+
+    def attach(self, adapter: str) -> None:
+        """Chooses the simulator's host."""
+        wintun.simulator.use()
+        wintun.simulator.set_wire(adapter, "host")
+
+    def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
+        """Asks the host to ping."""
+        wintun.simulator.ping(device.name, _WITHOUT_END, _INTERVAL_SECONDS)
+
+    def tend(self) -> Sequence[bytes]:
+        """The host needs no help."""
+        return ()
+
+    def drops(self, adapter: str) -> int:
+        """Returns what the simulator counted."""
+        return wintun.simulator.statistics(adapter).dropped_full
+
+    def close(self) -> None:
+        """The host ends with the adapter."""
+
+
+class TunWire(DriverWire):
+    """A tun device of Linux: the kernel's stack is at the other end; the system's ping pings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tun: wintun.simulator.KernelTun | None = None
+
+    def attach(self, adapter: str) -> None:
+        """Makes the tun device."""
+        wintun.simulator.use()
+        self._tun = wintun.simulator.open_tun(f"wintun{os.getpid()}")
+        wintun.simulator.set_wire(adapter, "socket", sock=self._tun)
+
+    def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
+        """Gives the tun device the addresses and MTU of ours, then pings."""
+        if self._tun is not None:
+            wintun.simulator.mirror(device, self._tun.name)
+        super().start(device, addresses)
+
+    def drops(self, adapter: str) -> int:
+        """Returns what the simulator counted."""
+        return wintun.simulator.statistics(adapter).dropped_full
+
+    def close(self) -> None:
+        """Ends ping and removes the tun device."""
+        super().close()
+        if self._tun is not None:
+            self._tun.close()
+
+
+class UdpWire:
+    """A UDP socket: whoever is at HOST:PORT gets each packet in a datagram, and answers so.
+
+    The socket has the same port here if it is free. Another demo that is run with this host's name
+    is a fitting peer: each pings the other once a second, which also tells it where we are.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._addresses: Sequence[Interface] = ()
+        self._sequence = 0
+        self._due = 0.0
+
+    def attach(self, adapter: str) -> None:
+        """Connects the socket."""
+        wintun.simulator.use()
+        self._socket = self._connect()
+        wintun.simulator.set_wire(adapter, "socket", sock=self._socket)
+
+    def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
+        """Lets the pings begin."""
+        self._addresses = addresses
+
+    def tend(self) -> Sequence[bytes]:
+        """Pings the peer when it is time to."""
+        if time.monotonic() < self._due:
+            return ()
+        self._due = time.monotonic() + 1.0
+        self._sequence = (self._sequence + 1) % 65536
+        return [
+            echo.make_request(
+                address.packed, neighbour_of(address).packed, os.getpid() % 65536, self._sequence
+            )
+            for address in self._addresses
+        ]
+
+    def drops(self, adapter: str) -> int:
+        """Returns what the simulator counted."""
+        return wintun.simulator.statistics(adapter).dropped_full
+
+    def close(self) -> None:
+        """Closes the socket."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _connect(self) -> socket.socket:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_DGRAM
+            )[0]
+            connected = socket.socket(family, kind, protocol)
+        except OSError as error:
+            raise CommandError(f"{self._host}: {error.strerror or error}") from None
+        try:
+            self._bind(connected)
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            raise CommandError(
+                f"{self._host} port {self._port}: {error.strerror or error}"
+            ) from None
+        return connected
+
+    def _bind(self, unbound: socket.socket) -> None:
+        try:
+            unbound.bind(("", self._port))
+        except OSError:
+            unbound.bind(("", 0))
