@@ -185,6 +185,20 @@ stop_logger(PyObject *module, PyObject *ignored)
     Py_RETURN_NONE;
 }
 
+/* --- Events for an event loop ---------------------------------------------------------------- */
+
+static PyObject *
+close_event(PyObject *module, PyObject *argument)
+{
+    (void)module;
+    HANDLE handle = (HANDLE)PyLong_AsVoidPtr(argument);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    platform_handle_close(handle);
+    Py_RETURN_NONE;
+}
+
 /* --- The module ------------------------------------------------------------------------------ */
 
 static PyMethodDef module_functions[] = {
@@ -209,6 +223,8 @@ static PyMethodDef module_functions[] = {
     {"delete_driver", delete_driver, METH_NOARGS,
      "delete_driver()\n--\n\n"
      "Deletes the Wintun driver from the system, if no adapter uses it. Raises OSError."},
+    {"close_event", close_event, METH_O,
+     "close_event(event)\n--\n\nCloses an event of Session._duplicate_events(), an int."},
     {"_stop_logger", stop_logger, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -65,6 +65,11 @@ bool platform_event_create(platform_event *event, bool manual_reset);
 void platform_event_set(const platform_event *event);
 void platform_event_close(platform_event *event);
 
+/* Another handle of the same event, which outlives the event itself; close it with
+ * platform_handle_close. False where the system has no more handles. */
+bool platform_handle_duplicate(HANDLE handle, HANDLE *duplicate);
+void platform_handle_close(HANDLE handle);
+
 enum {
     PLATFORM_WAIT_CANCELLED = -1,
     PLATFORM_WAIT_TIMEOUT = -2,

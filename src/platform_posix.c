@@ -165,6 +165,20 @@ platform_event_close(platform_event *event)
     (void)close(handle_descriptor(event->set));
 }
 
+bool
+platform_handle_duplicate(HANDLE handle, HANDLE *duplicate)
+{
+    int descriptor = fcntl(handle_descriptor(handle), F_DUPFD_CLOEXEC, 0);
+    *duplicate = (HANDLE)(intptr_t)descriptor;
+    return descriptor != -1;
+}
+
+void
+platform_handle_close(HANDLE handle)
+{
+    (void)close(handle_descriptor(handle));
+}
+
 /* Takes the signal off an auto-reset event; false if another thread took it first. */
 static bool
 consume_signal(int descriptor)

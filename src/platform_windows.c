@@ -111,6 +111,20 @@ platform_event_close(platform_event *event)
     (void)CloseHandle(event->wait);
 }
 
+bool
+platform_handle_duplicate(HANDLE handle, HANDLE *duplicate)
+{
+    HANDLE process = GetCurrentProcess();
+    return DuplicateHandle(process, handle, process, duplicate, 0, FALSE, DUPLICATE_SAME_ACCESS) !=
+           FALSE;
+}
+
+void
+platform_handle_close(HANDLE handle)
+{
+    (void)CloseHandle(handle);
+}
+
 int
 platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeout_ns)
 {

@@ -118,6 +118,43 @@ session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyOb
     return session_raise(self, "WintunGetReadWaitEvent", result, code);
 }
 
+/* Handles for an event loop; they stay valid when the session is over. */
+static outcome
+duplicate_events(shared_session *shared, HANDLE *read_event, HANDLE *cancel)
+{
+    outcome result = OUTCOME_FAILED;
+    if (!session_enter(shared)) {
+        return OUTCOME_CLOSED;
+    }
+    if (platform_handle_duplicate(shared->read_event, read_event)) {
+        if (platform_handle_duplicate(shared->cancel.wait, cancel)) {
+            result = OUTCOME_DONE;
+        } else {
+            platform_handle_close(*read_event);
+        }
+    }
+    session_leave(shared);
+    return result;
+}
+
+static PyObject *
+session_duplicate_events(PyObject *object, PyObject *ignored)
+{
+    session_object *self = (session_object *)object;
+    HANDLE read_event = NULL;
+    HANDLE cancel = NULL;
+    outcome result;
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    result = duplicate_events(self->shared, &read_event, &cancel);
+    Py_END_ALLOW_THREADS
+    if (result != OUTCOME_DONE) {
+        return session_raise(self, "DuplicateHandle", result, ERROR_NOT_ENOUGH_MEMORY);
+    }
+    return Py_BuildValue("(NN)", PyLong_FromVoidPtr((void *)read_event),
+                         PyLong_FromVoidPtr((void *)cancel));
+}
+
 /* --- Packets in place ------------------------------------------------------------------------ */
 
 static outcome
@@ -306,6 +343,10 @@ static PyMethodDef session_methods[] = {
      "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
      "sent, bytes sent, allocations refused because the ring was full, packets given back unused,\n"
      "times that a thread went to sleep. Any thread, also after the end."},
+    {"_duplicate_events", session_duplicate_events, METH_NOARGS,
+     "_duplicate_events()\n--\n\n"
+     "Handles for an event loop: (the read-wait event, an event that stays signaled once the\n"
+     "session is closed), each to be given to close_event(). Raises ClosedError, OSError."},
     {"end", session_end_method, METH_NOARGS,
      "end()\n--\n\n"
      "Ends the session. Threads that wait in it wake at once and get ClosedError.\n\n"
