@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Faults and delays of the exported functions, asked for by tests.
+ */
+#ifndef SIMULATOR_FAULTS_H
+#define SIMULATOR_FAULTS_H
+
+#include <stdbool.h>
+
+#include "atomics.h"
+#include "ip_helper.h"
+#include "wintun.h"
+
+typedef enum fault_function {
+#define FAULT_OF_WINTUN(Result, Name, TYPE, Parameters) FAULT_Wintun##Name,
+    WINTUN_FUNCTIONS(FAULT_OF_WINTUN)
+#undef FAULT_OF_WINTUN
+#define FAULT_OF_IP_HELPER(Result, Name, Parameters) FAULT_##Name,
+        IP_HELPER_FUNCTIONS(FAULT_OF_IP_HELPER)
+#undef FAULT_OF_IP_HELPER
+            FAULT_FUNCTIONS
+} fault_function;
+
+/* Not 0 while any fault or delay is set. */
+extern atom_u32 faults_active;
+
+DWORD fault_meet(fault_function function);
+
+/* To be called first by every exported function: waits for its delay and returns the code that it
+ * shall fail with, or ERROR_SUCCESS. */
+static inline DWORD
+fault_code(fault_function function)
+{
+    return atom_u32_load(&faults_active) == 0 ? ERROR_SUCCESS : fault_meet(function);
+}
+
+/* False if there is no function of this exported name. */
+bool fault_set(const char *name, DWORD code, DWORD skip, DWORD times);
+bool fault_set_delay(const char *name, DWORD milliseconds);
+void fault_reset(void);
+
+#endif

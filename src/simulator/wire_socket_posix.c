@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A datagram socket or other descriptor as the far side of an adapter, on POSIX systems.
+ */
+#define _POSIX_C_SOURCE 200809L
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE
+#endif
+
+#include "wire_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "atomics.h"
+#include "wintun.h"
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+
+/* How long a full socket is given before a packet is lost. */
+#define SEND_PATIENCE_MS 10
+
+/* How long to leave a descriptor alone that polls readable and has nothing, as a broken one does.
+ */
+#define BROKEN_PAUSE_MS 5
+
+struct wire_socket {
+    atom_u32 references;
+    int descriptor;
+    bool is_socket;
+};
+
+struct wire_reader {
+    wire_socket *wire;
+    bool found_nothing;
+    BYTE packet[WINTUN_MAX_IP_PACKET_SIZE + 1];
+};
+
+/* A socket is asked not to block in each call; any other descriptor has to be made so, which its
+ * other users see. */
+static bool
+prepare(wire_socket *wire)
+{
+    int type;
+    socklen_t size = sizeof(type);
+    wire->is_socket = getsockopt(wire->descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    int flags = fcntl(wire->descriptor, F_GETFL);
+    return wire->is_socket ||
+           (flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1);
+}
+
+wire_socket *
+wire_socket_duplicate(DWORD64 socket, DWORD *code)
+{
+    wire_socket *wire = calloc(1, sizeof(*wire));
+    if (wire == NULL) {
+        *code = ERROR_NOT_ENOUGH_MEMORY;
+        return NULL;
+    }
+    atom_u32_store(&wire->references, 1);
+    *code = ERROR_INVALID_HANDLE;
+    wire->descriptor = socket <= 0x7FFFFFFF ? fcntl((int)socket, F_DUPFD_CLOEXEC, 0) : -1;
+    if (wire->descriptor != -1 && prepare(wire)) {
+        return wire;
+    }
+    wire_socket_release(wire);
+    return NULL;
+}
+
+void
+wire_socket_retain(wire_socket *wire)
+{
+    (void)atom_u32_add(&wire->references, 1);
+}
+
+void
+wire_socket_release(wire_socket *wire)
+{
+    if (atom_u32_add(&wire->references, (uint32_t)-1) == 1) {
+        if (wire->descriptor != -1) {
+            (void)close(wire->descriptor);
+        }
+        free(wire);
+    }
+}
+
+static ssize_t
+send_now(const wire_socket *wire, const BYTE *packet, uint32_t size)
+{
+    ssize_t sent;
+    do {
+        sent = wire->is_socket ? send(wire->descriptor, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                               : write(wire->descriptor, packet, size);
+    } while (sent == -1 && errno == EINTR);
+    return sent;
+}
+
+void
+wire_socket_send(wire_socket *wire, HANDLE stop, const BYTE *packet, uint32_t size)
+{
+    if (send_now(wire, packet, size) == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        struct pollfd polled[] = {{wire->descriptor, POLLOUT, 0}, {(int)(intptr_t)stop, POLLIN, 0}};
+        if (poll(polled, 2, SEND_PATIENCE_MS) > 0 && polled[1].revents == 0) {
+            (void)send_now(wire, packet, size);
+        }
+    }
+}
+
+wire_reader *
+wire_reader_open(wire_socket *wire)
+{
+    wire_reader *reader = malloc(sizeof(*reader));
+    if (reader != NULL) {
+        reader->wire = wire;
+        reader->found_nothing = false;
+    }
+    return reader;
+}
+
+void
+wire_reader_close(wire_reader *reader)
+{
+    free(reader);
+}
+
+bool
+wire_reader_wait(wire_reader *reader, HANDLE stop)
+{
+    struct pollfd polled[] = {{(int)(intptr_t)stop, POLLIN, 0},
+                              {reader->wire->descriptor, POLLIN, 0}};
+    if (reader->found_nothing && poll(polled, 1, BROKEN_PAUSE_MS) > 0) {
+        return false;
+    }
+    reader->found_nothing = true;
+    (void)poll(polled, 2, -1);
+    return polled[0].revents == 0;
+}
+
+const BYTE *
+wire_reader_next(wire_reader *reader, uint32_t *size)
+{
+    const wire_socket *wire = reader->wire;
+    ssize_t length;
+    do {
+        length = wire->is_socket
+                     ? recv(wire->descriptor, reader->packet, sizeof(reader->packet), MSG_DONTWAIT)
+                     : read(wire->descriptor, reader->packet, sizeof(reader->packet));
+    } while (length == -1 && (errno == EINTR || errno == ECONNREFUSED));
+    if (length <= 0) {
+        return NULL;
+    }
+    reader->found_nothing = false;
+    *size = (uint32_t)length;
+    return reader->packet;
+}
