@@ -63,6 +63,27 @@ def simulator_sources(windows: bool = WINDOWS) -> list[str]:
     return [*own("src/simulator", windows), seam]
 
 
+def simulator_exports() -> list[str]:
+    """Returns the names that the simulator exports, out of the headers that declare them."""
+    listed = re.compile(r"^ +X\([^,(]+, (\w+),", re.MULTILINE)
+    wintun = listed.findall(Path("include/wintun.h").read_text())
+    ip_helper = listed.findall(Path("src/ip_helper.h").read_text())
+    control = re.findall(r"\bWINAPI (\w+)\(", Path("src/simulator/control.h").read_text())
+    return [*(f"Wintun{name}" for name in wintun), *ip_helper, *control]
+
+
+def write_definition(folder: str) -> str:
+    """Writes what a Windows linker takes for the list of exports, and returns its path.
+
+    Named so, functions of 32-bit Windows are exported without the decoration of their calling
+    convention, as the official library's are.
+    """
+    path = Path(folder, "wintunsim.def")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["EXPORTS", *simulator_exports(), ""]))
+    return str(path)
+
+
 def python_version() -> tuple[int, int]:
     """Returns the version of the Python that the build is for."""
     if not CROSS_PYTHON:
@@ -103,6 +124,9 @@ class BuildLibraries(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args += ["/std:c11"] if msvc else unix_compile_args()
             extension.extra_link_args += [] if msvc else unix_link_args()
+            if extension.name == SIMULATOR and WINDOWS:
+                definition = write_definition(self.build_temp)
+                extension.extra_link_args.append(f"/DEF:{definition}" if msvc else definition)
         super().build_extensions()
 
     def use_cross_compiler(self) -> None:

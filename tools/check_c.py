@@ -24,6 +24,8 @@ import setup as build  # noqa: E402
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 MINGW = "x86_64-w64-mingw32-gcc"
+# Some compilers come with a version of Windows of their own.
+WINDOWS_MACROS = ["-U_WIN32_WINNT", "-D_WIN32_WINNT=0x0602"]
 
 
 def compile_command(
@@ -47,7 +49,7 @@ def header_commands(compiler: str, macros: list[str]) -> list[list[str]]:
 
 def commands(compiler: str, windows: bool, python_include: str) -> list[list[str]]:
     """Everything that one compiler has to take."""
-    macros = ["-D_WIN32_WINNT=0x0602"] if windows else []
+    macros = WINDOWS_MACROS if windows else []
     found = header_commands(compiler, macros)
     for source in build.simulator_sources(windows):
         found.append(compile_command(compiler, source, "", macros))
