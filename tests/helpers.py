@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""What several test modules need: packets, the ring's arithmetic, threads that report back."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import Any, Callable, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+SCALE = float(os.environ.get("WINTUN_TEST_SCALE", "1"))
+"""Factor for the counts of the heavy tests: 1 is the full size, sanitizers and Wine want less."""
+
+HANG_SECONDS = 60.0
+"""How long anything may take before a test calls it hung. Far above what it does take."""
+
+PROMPT_SECONDS = 1.0 if SCALE >= 1 else 5.0
+"""The second within which everybody returns from a closed session; more where code runs slowly."""
+
+MIN_CAPACITY = 0x20000
+MAX_CAPACITY = 0x4000000
+MAX_PACKET = 0xFFFF
+ALIGNMENT = 4
+
+
+def scaled(count: int, at_least: int = 1) -> int:
+    """The share of `count` to do under WINTUN_TEST_SCALE, never less than `at_least`."""
+    return max(at_least, int(count * SCALE))
+
+
+def pattern(size: int, seed: int = 0) -> bytes:
+    """`size` bytes that differ from place to place: a shifted copy does not compare equal."""
+    period = bytes((seed + index * 7) % 251 for index in range(251))
+    return (period * (size // len(period) + 1))[:size]
+
+
+def ipv4_packet(size: int, seed: int = 0) -> bytes:
+    """What the driver takes for IPv4, of `size` (at least 20) bytes."""
+    return struct.pack(">BBH", 0x45, 0, size) + pattern(size - 4, seed)
+
+
+def ipv6_packet(size: int, seed: int = 0) -> bytes:
+    """What the driver takes for IPv6, of `size` (at least 40) bytes."""
+    return struct.pack(">IHBB", 0x60000000, size - 40, 59, 64) + pattern(size - 8, seed)
+
+
+def slot_size(packet_size: int) -> int:
+    """Bytes that a packet takes in a ring: its size word and itself, aligned."""
+    return (4 + packet_size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def usable(capacity: int) -> int:
+    """Bytes of slots that an empty ring takes: one alignment unit tells full from empty."""
+    return capacity - ALIGNMENT
+
+
+def sizes_that_fill(capacity: int) -> list[int]:
+    """Packet sizes that fill an empty ring to its last byte."""
+    sizes = []
+    left = usable(capacity)
+    while left:
+        slot = min(left, slot_size(MAX_PACKET - 3))
+        if 0 < left - slot < slot_size(20):
+            slot -= slot_size(20)
+        sizes.append(slot - 4)
+        left -= slot
+    return sizes
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Waits for something that happens on another thread."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"hung: {what}"
+        time.sleep(0.001)
+
+
+def system_text(code: int) -> str:
+    """The system's text for a Win32 error code, as errors quote it."""
+    if sys.platform == "win32":
+        import ctypes
+
+        return ctypes.FormatError(code).rstrip(".\r\n ")
+    return {
+        2: "The system cannot find the file specified",
+        5: "Access is denied",
+        8: "Not enough memory resources are available",
+        13: "The data is invalid",
+        31: "A device attached to the system is not functioning",
+        38: "Reached the end of the file",
+        50: "The request is not supported",
+        80: "The file exists",
+        87: "The parameter is incorrect",
+        111: "The file name is too long",
+        183: "Cannot create a file when that file already exists",
+        1168: "Element not found",
+        1247: "An attempt was made to perform an initialization operation when initialization has "
+        "already been completed",
+        1314: "A required privilege is not held by the client",
+        5010: "The object already exists",
+    }[code]
+
+
+def open_handles() -> int:
+    """How many handles or descriptors the process has open; 0 where nobody says."""
+    if sys.platform == "win32":
+        import ctypes
+
+        count = ctypes.c_ulong()
+        kernel = ctypes.windll.kernel32
+        kernel.GetProcessHandleCount(ctypes.c_void_p(-1), ctypes.byref(count))
+        return count.value
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+PROGRAM_HEAD = """
+import atexit
+import sys
+import threading
+import time
+
+import wintun
+from wintun import simulator
+
+simulator.use()
+wintun.set_logger(None)
+
+def packet(size):
+    return b"\\x45" + bytes(size - 1)
+
+def open_device(wire="memory", capacity=0x20000):
+    made = wintun.TunDevice("exit", "Test", capacity)
+    simulator.set_wire("exit", wire)
+    made.up()
+    return made
+
+def start(function, *arguments, daemon=True, count=8):
+    threads = [
+        threading.Thread(target=function, args=arguments, daemon=daemon) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    return threads
+"""
+"""What a program of run_python starts with."""
+
+
+def run_python(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program in an interpreter of its own, after PROGRAM_HEAD."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", PROGRAM_HEAD + textwrap.dedent(program)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=HANG_SECONDS,
+        text=True,
+        check=False,
+    )
+
+
+class Worker(Generic[Result]):
+    """A thread that runs one function and hands its result or its exception to the joiner."""
+
+    def __init__(self, function: Callable[..., Result], *arguments: Any) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self.started = threading.Event()
+        self.finished_at: float | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.started.set()
+        try:
+            self._result = self._function(*self._arguments)
+        except BaseException as error:  # handed to whoever joins
+            self._error = error
+        finally:
+            self.finished_at = time.monotonic()
+            del self._function, self._arguments
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _join(self) -> None:
+        self._thread.join(HANG_SECONDS)
+        assert not self._thread.is_alive(), "hung: a worker thread has not come back"
+
+    def result(self) -> Result:
+        """What the function returned; raises what it raised."""
+        self._join()
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+    def error(self) -> BaseException | None:
+        """The exception that the function ended with, or None."""
+        self._join()
+        return self._error
