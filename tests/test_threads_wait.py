@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Waiting readers: each packet wakes one, a burst wakes as many as it has packets."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import threading
+import time
+from typing import Callable
+
+import pytest
+
+import wintun
+from helpers import Worker, ipv4_packet, scaled, wait_until
+from wintun import simulator
+
+READERS = 8
+
+
+@pytest.mark.driver
+def test_waiting_for_no_time_does_not_block_and_says_whether_the_event_was_set(
+    make_session: Callable[..., wintun.Session], on_driver: bool
+) -> None:
+    if on_driver:
+        pytest.skip("the system may speak at any time")
+    session = make_session()
+    assert session.wait_read_event(0) is False
+    simulator.deliver(session.adapter.name, ipv4_packet(20))
+    assert session.wait_read_event(0) is True
+
+
+def test_a_wait_ends_at_its_timeout_and_not_before(session: wintun.Session) -> None:
+    begin = time.monotonic()
+    assert session.wait_read_event(0.1) is False
+    assert session.read(timeout=0.1) is None
+    assert session.read_many(timeout=0.1) == []
+    assert time.monotonic() - begin >= 0.29
+
+
+def test_a_read_without_packets_returns_none_at_once(session: wintun.Session) -> None:
+    assert session.read() is None
+    assert session.read_many() == []
+    assert session.receive_packet() is None
+
+
+@pytest.mark.threads
+def test_a_blocking_read_wakes_when_a_packet_comes(session: wintun.Session) -> None:
+    for number in range(scaled(200, at_least=20)):
+        reader = Worker(lambda: session.read(timeout=None))
+        if number % 2:
+            time.sleep(0.002)
+        simulator.deliver(session.adapter.name, ipv4_packet(40, number))
+        assert reader.result() == ipv4_packet(40, number % 251)
+
+
+def one_read(session: wintun.Session) -> bytes | None:
+    return session.read(timeout=None)
+
+
+def one_read_many(session: wintun.Session) -> bytes | None:
+    packets = session.read_many(1, timeout=None)
+    assert len(packets) == 1
+    return packets[0]
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("take_one", [one_read, one_read_many])
+def test_a_burst_of_packets_wakes_as_many_readers_that_take_one_each_and_leave(
+    session: wintun.Session, take_one: Callable[[wintun.Session], bytes | None]
+) -> None:
+    for _ in range(scaled(20, at_least=5)):
+        readers = [Worker(take_one, session) for _ in range(READERS)]
+        for reader in readers:
+            assert reader.started.wait()
+        time.sleep(0.02)
+        assert simulator.fill(session.adapter.name, 40, READERS) == READERS
+        numbers = []
+        for reader in readers:
+            packet = reader.result()
+            assert packet is not None
+            numbers.append(int.from_bytes(packet[12:16], "big"))
+        assert sorted(numbers) == list(range(READERS))
+        assert session.read() is None
+
+
+@pytest.mark.threads
+def test_waiters_that_drain_the_ring_after_each_wait_get_every_packet_of_many_bursts(
+    session: wintun.Session,
+) -> None:
+    bursts = scaled(2000, at_least=100)
+
+    def drain() -> int:
+        count = 0
+        while True:
+            try:
+                while session.read() is not None:
+                    count += 1
+                session.wait_read_event()
+            except wintun.ClosedError:
+                return count
+
+    readers = [Worker(drain) for _ in range(4)]
+    delivered = 0
+    for _ in range(bursts):
+        delivered += simulator.fill(session.adapter.name, 40, 5)
+    wait_until(lambda: session.statistics()[0] == delivered, "packets lie in the ring unread")
+    session.end()
+    assert sum(reader.result() for reader in readers) == delivered
+
+
+@pytest.mark.threads
+def test_a_reader_that_gives_up_does_not_take_the_wake_up_of_the_others_with_it(
+    session: wintun.Session,
+) -> None:
+    for _ in range(scaled(30, at_least=5)):
+        patient = [Worker(one_read, session) for _ in range(4)]
+        hasty = [Worker(lambda: session.read(timeout=0.005)) for _ in range(4)]
+        time.sleep(0.004)
+        simulator.fill(session.adapter.name, 40, 8)
+        got = [reader.result() is not None for reader in patient + hasty]
+        assert got[:4] == [True] * 4
+        assert got.count(True) + len(session.read_many()) == 8
+
+
+@pytest.mark.threads
+def test_the_read_wait_event_is_consumed_by_one_wait(session: wintun.Session) -> None:
+    simulator.deliver(session.adapter.name, ipv4_packet(20))
+    assert session.wait_read_event(1.0) is True
+    assert session.wait_read_event(0) is False
+    assert session.read() == ipv4_packet(20)
+
+
+def test_removal_of_the_adapter_wakes_a_waiter_and_the_next_read_says_why(
+    session: wintun.Session,
+) -> None:
+    waiter = Worker(session.wait_read_event)
+    time.sleep(0.05)
+    simulator.remove_adapter(session.adapter.name)
+    assert waiter.result() is True
+    with pytest.raises(wintun.AdapterTerminatingError):
+        session.read()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that interrupts a wait")
+def test_a_signal_handler_runs_during_a_wait_and_its_exception_ends_it(
+    session: wintun.Session,
+) -> None:
+    class InterruptedByTestError(Exception):
+        pass
+
+    seen: list[int] = []
+
+    def handler(number: int, frame: object) -> None:
+        seen.append(number)
+        if len(seen) == 2:
+            raise InterruptedByTestError
+
+    def has_seen(expected: int) -> bool:
+        return len(seen) >= expected
+
+    def interrupt() -> None:
+        for expected in (1, 2):
+            time.sleep(0.05)
+            signal.pthread_kill(main, signal.SIGUSR1)
+            wait_until(functools.partial(has_seen, expected), "no handler ran")
+
+    main = threading.get_ident()
+    previous = signal.signal(signal.SIGUSR1, handler)
+    try:
+        for wait in (
+            lambda: session.wait_read_event(),
+            lambda: session.read(timeout=None),
+            lambda: session.read_many(timeout=None),
+        ):
+            seen.clear()
+            sender = Worker(interrupt)
+            with pytest.raises(InterruptedByTestError):
+                wait()
+            sender.result()
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    simulator.deliver(session.adapter.name, ipv4_packet(20))
+    assert session.read() == ipv4_packet(20)
