@@ -15,7 +15,7 @@ from .namespaces import EXAMPLES, Namespace, Program
 SIZE = scaled(200_000_000, 1_000_000)
 PEER = Path(__file__).with_name("peer.py")
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kernel, pytest.mark.threads, pytest.mark.timeout(900)]
 
 
 def start_vpn(here: Namespace, number: int) -> Program:
