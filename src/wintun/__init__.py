@@ -79,17 +79,19 @@ __all__ = [
 _wintun.set_logger(log_to_logging)
 
 
-def __getattr__(name: str) -> object:
-    """Imports what costs time to import when it is first asked for."""
-    if name == "simulator":
-        from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
 
-        return import_module("wintun.simulator")
-    if name in ("DriverVersion", "Statistics"):
-        from . import _records
+    def __getattr__(name: str) -> object:
+        """Imports what costs time to import when it is first asked for."""
+        if name == "simulator":
+            from importlib import import_module
 
-        return getattr(_records, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return import_module("wintun.simulator")
+        if name in ("DriverVersion", "Statistics"):
+            from . import _records
+
+            return getattr(_records, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

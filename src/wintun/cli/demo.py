@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timezone
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import wintun
 from wintun import _addresses
-from wintun._addresses import Interface
 
 from . import echo, packets
 from .output import error_text, print_error, print_line
 from .wires import DriverWire, Wire
+
+if TYPE_CHECKING:
+    from wintun._addresses import Interface
 
 # Networks that are nobody's: of RFC 2544 for benchmarks, and of RFC 4193 with random digits.
 DEFAULT_ADDRESSES = ("198.18.7.1/24", "fd77:6974:756e::1/64")
@@ -86,6 +89,7 @@ class Demo:
                 self._wire.start(device, self._addresses)
                 self._announce(device)
                 self._serve(device, stop)
+                self._wire.settle(device)
                 self._summarize(device)
                 self._wire.close()
         return 0 if stop.received is None else 128 + stop.received
@@ -166,7 +170,7 @@ class Demo:
 
     def _summarize(self, device: wintun.TunDevice) -> None:
         counted = device.statistics
-        dropped = counted.ring_full + self._wire.drops(device.name)
+        dropped = counted.ring_full + self._wire.drops(device)
         if self._json:
             summary = {
                 "type": "summary",

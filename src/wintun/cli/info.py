@@ -15,7 +15,7 @@ _LABELS = {
     "package_version": "package",
     "library_path": "library",
     "library_source": "found as",
-    "library_kind": "it is",
+    "simulator": "it is",
     "library_version": "version",
     "library_sha256": "SHA-256",
     "driver_version": "driver",
@@ -43,7 +43,8 @@ def collect() -> dict[str, object]:
         "package_version": wintun.__version__,
         "library_path": None,
         "library_source": None,
-        "library_kind": None,
+        "simulator": None,
+        "official": None,
         "library_version": None,
         "library_sha256": None,
         "driver_version": None,
@@ -57,9 +58,10 @@ def collect() -> dict[str, object]:
         facts["library_path"] = path
         facts["library_source"] = _source(path)
         facts["library_sha256"] = sha256 = _library.file_sha256(path)
-        facts["library_kind"] = kind = _kind(path, sha256)
-        facts["library_version"] = _version(path, kind)
-        facts["can_create_adapters"] = kind == "simulator" or _is_administrator()
+        facts["official"] = official = sha256 in _library.OFFICIAL_SHA256.values()
+        facts["simulator"] = simulator = not official and _is_simulator(path)
+        facts["library_version"] = _version(path, simulator, official)
+        facts["can_create_adapters"] = simulator or _is_administrator()
         facts["driver_version"] = _driver_version()
     except OSError as error:
         facts["error"] = error_text(error)
@@ -74,21 +76,17 @@ def _source(path: str) -> str:
     return "package" if path in beside else "system"
 
 
-def _kind(path: str, sha256: str) -> str:
-    """Returns "simulator", "official" (its hash is the pinned one) or "other"."""
-    if sha256 in _library.OFFICIAL_SHA256.values():
-        return "official"
+def _is_simulator(path: str) -> bool:
     import ctypes
 
     # It is loaded already: this only looks at its functions.
-    exports = ctypes.CDLL(path)
-    return "simulator" if hasattr(exports, "WintunSimulatorReset") else "other"
+    return hasattr(ctypes.CDLL(path), "WintunSimulatorReset")
 
 
-def _version(path: str, kind: str) -> str | None:
-    if kind == "official":
+def _version(path: str, simulator: bool, official: bool) -> str | None:
+    if official:
         return _library.OFFICIAL_VERSION
-    return wintun.__version__ if kind == "simulator" else _file_version(path)
+    return wintun.__version__ if simulator else _file_version(path)
 
 
 def _driver_version() -> str | None:
@@ -129,14 +127,16 @@ def _file_version(path: str) -> str | None:
 def _text(key: str, facts: dict[str, object]) -> str:
     """Returns a fact in words; an empty text where there is nothing to say."""
     value = facts[key]
-    if key == "library_kind":
-        return _KINDS.get(str(value), "")
+    if key == "simulator" and value is not None:
+        return _KINDS["simulator" if value else "official" if facts["official"] else "other"]
     if key == "library_source":
         return _SOURCES.get(str(value), "")
+    if key == "can_create_adapters" and facts["library_path"] is None:
+        return "cannot be created without a library"
     if key == "can_create_adapters":
         return "can be created" if value else "cannot be created: run as Administrator"
-    if key == "driver_version" and value is None:
-        return "not loaded (the first adapter loads it)" if facts["library_path"] else ""
+    if key == "driver_version" and value is None and facts["library_path"]:
+        return "not loaded (the first adapter loads it)"
     return "" if value is None else str(value)
 
 

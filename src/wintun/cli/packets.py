@@ -103,6 +103,9 @@ class Description(NamedTuple):
     destination: str | None
     detail: str
     """ICMP type or ports, and what is wrong with the packet."""
+    icmp_type: int | None = None
+    source_port: int | None = None
+    destination_port: int | None = None
 
 
 def parse_header(packet: bytes) -> Header | None:
@@ -171,14 +174,24 @@ def describe(packet: bytes) -> Description:
         return Description(len(packet), "not IP", None, None, f"starts with {start}" * bool(start))
     kind = IPv4Address if header.version == 4 else IPv6Address
     payload = packet[header.payload_start : header.payload_end]
-    details = [_describe_payload(header, payload), _describe_wholeness(header, len(packet))]
+    starts = b"" if header.fragment_offset else payload
+    icmp_type = payload[0] if header.protocol in (ICMP, ICMPV6) and starts else None
+    ports = _ports(starts) if header.protocol in (TCP, UDP) else (None, None)
+    details = [_describe_payload(header.protocol, starts), _describe_wholeness(header, len(packet))]
     return Description(
         length=len(packet),
         protocol=_PROTOCOLS.get(header.protocol, f"protocol {header.protocol}"),
         source=str(kind(header.source)),
         destination=str(kind(header.destination)),
         detail=", ".join(filter(None, details)),
+        icmp_type=icmp_type,
+        source_port=ports[0],
+        destination_port=ports[1],
     )
+
+
+def _ports(payload: bytes) -> tuple[int, int] | tuple[None, None]:
+    return (_u16(payload, 0), _u16(payload, 2)) if len(payload) >= 4 else (None, None)
 
 
 def _describe_wholeness(header: Header, size: int) -> str:
@@ -190,13 +203,11 @@ def _describe_wholeness(header: Header, size: int) -> str:
     return ""
 
 
-def _describe_payload(header: Header, payload: bytes) -> str:
-    if header.fragment_offset:
-        return ""
-    if header.protocol in (ICMP, ICMPV6):
-        return _describe_icmp(header.protocol, payload)
-    if header.protocol in (TCP, UDP) and len(payload) >= 4:
-        return _describe_ports(header.protocol, payload)
+def _describe_payload(protocol: int, payload: bytes) -> str:
+    if protocol in (ICMP, ICMPV6):
+        return _describe_icmp(protocol, payload)
+    if protocol in (TCP, UDP) and len(payload) >= 4:
+        return _describe_ports(protocol, payload)
     return ""
 
 

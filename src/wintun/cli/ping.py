@@ -8,32 +8,50 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 
 from wintun import _library
 
 from .output import CommandError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from wintun._addresses import Interface
 
 # A new address cannot be used for the moment in which the system looks for duplicates of it.
 _RETRY_SECONDS = 1.0
 _RETRIES = 10
 
 
-class SystemPing:
-    """Pings a neighbour until it is stopped; started again if it ends by itself."""
+class SystemPings:
+    """Some that run at the same time."""
 
-    def __init__(self, source: Interface, neighbour: str) -> None:
-        self._command = _command(source, neighbour)
+    def __init__(self) -> None:
+        self._pings: list[_SystemPing] = []
+
+    def add(self, wanted: Iterable[tuple[int, object, object]]) -> None:
+        """Takes a version of IP, a source address and a target for each; `check` starts them."""
+        for version, source, target in wanted:
+            self._pings.append(_SystemPing(_command(version, str(source), str(target))))
+
+    def check(self) -> None:
+        """Starts those that do not run; CommandError when one keeps failing."""
+        for ping in self._pings:
+            ping.check()
+
+    def stop(self) -> None:
+        """Ends them all."""
+        while self._pings:
+            self._pings.pop().stop()
+
+
+class _SystemPing:
+    """Pings until it is stopped; started again if it ends by itself."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
         self._failures = 0
         self._retry_at = 0.0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self._process: subprocess.Popen[bytes] | None = None
 
     def check(self) -> None:
-        """Starts ping when it does not run; CommandError when it keeps failing."""
         if self._process is None:
             if time.monotonic() >= self._retry_at:
                 self._start()
@@ -45,7 +63,6 @@ class SystemPing:
                 raise CommandError(f"{' '.join(self._command)}: {self._last_line()}")
 
     def stop(self) -> None:
-        """Ends ping."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -71,12 +88,12 @@ class SystemPing:
         return next((line.strip() for line in reversed(lines) if line.strip()), "it ends at once")
 
 
-def _command(source: Interface, neighbour: str) -> list[str]:
+def _command(version: int, source: str, target: str) -> list[str]:
     if sys.platform == "win32":
         # By absolute path: Windows looks for a bare name in the current folder, too.
         program = os.path.join(_library.system_directory(), "ping.exe")
-        return [program, f"-{source.version}", "-t", "-S", str(source.ip), neighbour]
+        return [program, f"-{version}", "-t", "-S", source, target]
     found = shutil.which("ping")
     if found is None:
         raise CommandError("there is no ping on this system; Debian has it in iputils-ping")
-    return [found, f"-{source.version}", "-n", "-i", "0.5", "-I", str(source.ip), neighbour]
+    return [found, f"-{version}", "-n", "-i", "0.5", "-I", source, target]

@@ -8,18 +8,21 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import wintun
-from wintun._addresses import Interface
 
 from . import echo
 from .output import CommandError
-from .ping import SystemPing
+from .ping import SystemPings
+
+if TYPE_CHECKING:
+    from wintun._addresses import Interface
 
 # More than any run asks for; the built-in host is stopped with its adapter.
 _WITHOUT_END = 2**31 - 1
 _INTERVAL_SECONDS = 0.5
+_SETTLE_SECONDS = 0.5
 
 
 class Wire(Protocol):
@@ -38,8 +41,11 @@ class Wire(Protocol):
             CommandError: No traffic can be made.
         """
 
-    def drops(self, adapter: str) -> int:
-        """Returns how many packets found the ring full on their way to the adapter."""
+    def settle(self, device: wintun.TunDevice) -> None:
+        """Lets what was written to the device get out of it: what its ring has is lost with it."""
+
+    def drops(self, device: wintun.TunDevice) -> int:
+        """Returns how many packets found the ring full on their way to the device."""
 
     def close(self) -> None:
         """Ends the traffic and gives everything back; at any time, also before the others."""
@@ -74,34 +80,52 @@ class DriverWire:
     """The real driver: the system's own stack is at the other end, and its ping pings."""
 
     def __init__(self) -> None:
-        self._pings: list[SystemPing] = []
+        self._pings = SystemPings()
 
     def attach(self, adapter: str) -> None:
         """Nothing to prepare."""
 
     def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
         """Pings a neighbour of each address."""
-        for address in addresses:
-            self._pings.append(SystemPing(address, str(neighbour_of(address).ip)))
+        self._pings.add((each.version, each.ip, neighbour_of(each).ip) for each in addresses)
 
     def tend(self) -> Sequence[bytes]:
         """Keeps ping running."""
-        for ping in self._pings:
-            ping.check()
+        self._pings.check()
         return ()
 
-    def drops(self, adapter: str) -> int:
+    def settle(self, device: wintun.TunDevice) -> None:
+        """Waits a little: the driver does not tell when its ring is empty."""
+        time.sleep(_SETTLE_SECONDS)
+
+    def drops(self, device: wintun.TunDevice) -> int:
         """Returns 0: the driver does not tell."""
         return 0
 
     def close(self) -> None:
         """Ends ping."""
-        for ping in self._pings:
-            ping.stop()
-        self._pings.clear()
+        self._pings.stop()
 
 
-class BuiltinWire:
+class SimulatorWire:
+    """What the wires of the simulator have in common."""
+
+    def settle(self, device: wintun.TunDevice) -> None:
+        """Waits until the simulator has taken every packet, at most a moment."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            counted = wintun.simulator.statistics(device.name)
+            taken = counted.collected_packets + counted.discarded_not_ip
+            if taken >= device.statistics.packets_sent:
+                return
+            time.sleep(0.001)
+
+    def drops(self, device: wintun.TunDevice) -> int:
+        """Returns what the simulator counted."""
+        return wintun.simulator.statistics(device.name).dropped_full
+
+
+class BuiltinWire(SimulatorWire):
     """The simulator's own host, which pings when it is asked to."""
 
     def attach(self, adapter: str) -> None:
@@ -117,23 +141,21 @@ class BuiltinWire:
         """The host needs no help."""
         return ()
 
-    def drops(self, adapter: str) -> int:
-        """Returns what the simulator counted."""
-        return wintun.simulator.statistics(adapter).dropped_full
-
     def close(self) -> None:
         """The host ends with the adapter."""
 
 
-class TunWire(DriverWire):
+class TunWire(SimulatorWire):
     """A tun device of Linux: the kernel's stack is at the other end; the system's ping pings."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._pings = SystemPings()
         self._tun: wintun.simulator.KernelTun | None = None
 
     def attach(self, adapter: str) -> None:
         """Makes the tun device."""
+        if sys.platform != "linux":
+            raise CommandError("the wire tun is for Linux: this system has no /dev/net/tun")
         wintun.simulator.use()
         self._tun = wintun.simulator.open_tun(f"wintun{os.getpid()}")
         wintun.simulator.set_wire(adapter, "socket", sock=self._tun)
@@ -142,20 +164,21 @@ class TunWire(DriverWire):
         """Gives the tun device the addresses and MTU of ours, then pings."""
         if self._tun is not None:
             wintun.simulator.mirror(device, self._tun.name)
-        super().start(device, addresses)
+        self._pings.add((each.version, each.ip, neighbour_of(each).ip) for each in addresses)
 
-    def drops(self, adapter: str) -> int:
-        """Returns what the simulator counted."""
-        return wintun.simulator.statistics(adapter).dropped_full
+    def tend(self) -> Sequence[bytes]:
+        """Keeps ping running."""
+        self._pings.check()
+        return ()
 
     def close(self) -> None:
         """Ends ping and removes the tun device."""
-        super().close()
+        self._pings.stop()
         if self._tun is not None:
             self._tun.close()
 
 
-class UdpWire:
+class UdpWire(SimulatorWire):
     """A UDP socket: whoever is at HOST:PORT gets each packet in a datagram, and answers so.
 
     The socket has the same port here if it is free. Another demo that is run with this host's name
@@ -192,10 +215,6 @@ class UdpWire:
             )
             for address in self._addresses
         ]
-
-    def drops(self, adapter: str) -> int:
-        """Returns what the simulator counted."""
-        return wintun.simulator.statistics(adapter).dropped_full
 
     def close(self) -> None:
         """Closes the socket."""

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""`python -m wintun demo`: packets on lines, pings answered, and a clean end at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from wintun.cli.echo import make_request
+from wintun.cli.packets import describe
+
+HANG_SECONDS = 120
+
+posix_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows cannot send these signals to another process"
+)
+
+
+def command(*arguments: str) -> list[str]:
+    if "--wire" not in arguments:
+        arguments = (*arguments, "--wire", "builtin")
+    return [sys.executable, "-m", "wintun", "demo", *arguments]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process still prints, on both of its outputs; the test's own limit ends a hang."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, errors = process.stdout.read(), process.stderr.read()
+    process.wait(HANG_SECONDS)
+    return output, errors
+
+
+def records(output: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The packets and the summary that --json printed."""
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["type"] for line in lines] == ["packet"] * (len(lines) - 1) + ["summary"]
+    return lines[:-1], lines[-1]
+
+
+# --- What it prints ----------------------------------------------------------------------------
+
+
+def test_it_ends_well_after_the_answered_pings_that_were_asked_for() -> None:
+    done = run("--count", "4")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert sum("echo request" in line for line in lines) >= 4
+    assert sum("echo reply" in line for line in lines) == 4
+    assert lines[-1].startswith("4 pings answered")
+
+
+def test_a_packet_is_a_line_with_time_direction_length_protocol_addresses_and_kind() -> None:
+    lines = run("--count", "1", "--address", "10.3.2.1/24").stdout.splitlines()
+    request = next(line for line in lines if "echo request" in line)
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d\.\d{3}  in +\d+ B  ICMP +10\.3\.2\.1 > 10\.3\.2\.\d+  "
+        r"echo request id=\d+ seq=\d+",
+        request,
+    )
+
+
+def test_the_json_summary_is_the_sum_of_the_packets() -> None:
+    done = run("--count", "6", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    packets, summary = records(done.stdout)
+    for direction, name in (("in", "received"), ("out", "sent")):
+        shown = [packet["length"] for packet in packets if packet["direction"] == direction]
+        assert (len(shown), sum(shown)) == (summary[f"packets_{name}"], summary[f"bytes_{name}"])
+    assert summary["requests_answered"] == 6
+    assert summary["packets_dropped"] == 0
+    replies = [packet for packet in packets if packet["icmp_type"] in (0, 129)]
+    assert len(replies) == 6
+    assert {ip_address(packet["source"]).version for packet in replies} == {4, 6}
+
+
+def test_the_pings_go_to_neighbours_in_the_subnets_that_were_asked_for() -> None:
+    subnets = ["10.3.2.1/24", "10.4.0.0/16", "fd12::1/64"]
+    options = [word for subnet in subnets for word in ("--address", subnet)]
+    packets, _ = records(run("--count", "9", "--json", *options).stdout)
+    replies = [packet for packet in packets if packet["direction"] == "out"]
+    pinged = {ip_address(packet["source"]) for packet in replies}
+    own = {ip_address(subnet.split("/")[0]) for subnet in subnets}
+    assert not pinged & own
+    for subnet in subnets:
+        network = ip_network(subnet, strict=False)
+        assert any(address in network for address in pinged if address.version == network.version)
+
+
+def test_the_mtu_is_set() -> None:
+    assert "MTU 1400" in run("--count", "1", "--mtu", "1400").stdout
+    only_ipv4 = run("--count", "1", "--mtu", "68", "--address", "10.3.2.1/24")
+    assert "MTU 68" in only_ipv4.stdout
+
+
+# --- How it ends -------------------------------------------------------------------------------
+
+
+@posix_signals
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("lines", [0, 1, 6])
+def test_a_signal_ends_it_cleanly_with_the_summary_at_any_time(number: int, lines: int) -> None:
+    with running("--json") as process:
+        assert process.stdout is not None
+        seen = "".join(process.stdout.readline() for _ in range(lines))
+        if lines == 0:
+            seen = process.stdout.read(1)  # not before it runs: then Python itself ends it
+        process.send_signal(number)
+        rest, errors = finish(process)
+    assert (process.returncode, errors) == (128 + number, "")
+    packets, summary = records(seen + rest)
+    replies = [packet for packet in packets if packet["direction"] == "out"]
+    assert summary["requests_answered"] == len(replies)
+
+
+@posix_signals
+def test_a_signal_ends_it_while_nothing_happens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(HANG_SECONDS)
+        with running("--json", "--wire", f"udp:127.0.0.1:{silent.getsockname()[1]}") as process:
+            silent.recv(65536)
+            process.send_signal(signal.SIGINT)
+            output, errors = finish(process)
+    assert (process.returncode, errors) == (130, "")
+    assert records(output)[1]["requests_answered"] == 0
+
+
+def test_it_ends_quietly_when_nobody_reads_its_output() -> None:
+    with running("--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(HANG_SECONDS) == 1
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_an_output_that_takes_nothing_is_told_in_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command("--count", "1"), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("python -m wintun: error: cannot write to standard output")
+    assert done.stderr.count("\n") == 1
+
+
+# --- The wires ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_udp_peer_that_pings_is_answered(version: int) -> None:
+    subnet = "10.3.2.1/24" if version == 4 else "fd12::1/64"
+    source, neighbour, other = (
+        ip_address(text).packed
+        for text in (
+            ("10.3.2.1", "10.3.2.77", "10.3.3.1")
+            if version == 4
+            else ("fd12::1", "fd12::77", "fd13::1")
+        )
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(HANG_SECONDS)
+        wire = f"udp:127.0.0.1:{peer.getsockname()[1]}"
+        with running("--count", "2", "--json", "--address", subnet, "--wire", wire) as process:
+            hello, demo = peer.recvfrom(65536)
+            assert "echo request" in describe(hello).detail
+            for sequence, target in enumerate((other, source, neighbour, neighbour)):
+                peer.sendto(make_request(source, target, 5, sequence), demo)
+            replies: list[str] = []
+            while len(replies) < 2:
+                detail = describe(peer.recv(65536)).detail
+                replies += [detail] * ("reply" in detail)
+            output, errors = finish(process)
+    assert (process.returncode, errors) == (0, "")
+    assert replies == ["echo reply id=5 seq=2", "echo reply id=5 seq=3"]
+    assert records(output)[1]["requests_answered"] == 2
+
+
+def test_a_udp_peer_that_cannot_be_found_is_told_in_one_line() -> None:
+    done = run("--wire", "udp:no-such-host.invalid:4000")
+    assert done.returncode == 1
+    assert done.stderr.startswith("python -m wintun: error: no-such-host.invalid")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root for a tun device"
+)
+@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="there is no /dev/net/tun")
+@pytest.mark.skipif(not shutil.which("unshare"), reason="there is no unshare (util-linux)")
+@pytest.mark.skipif(not shutil.which("ping"), reason="there is no ping (iputils-ping)")
+@pytest.mark.skipif(not shutil.which("ip"), reason="there is no ip (iproute2)")
+def test_the_kernel_pings_through_a_tun_device() -> None:
+    done = subprocess.run(
+        ["unshare", "--net", *command("--count", "6", "--json", "--wire", "tun")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    packets, summary = records(done.stdout)
+    assert summary["requests_answered"] == 6
+    assert {packet["icmp_type"] for packet in packets if packet["direction"] == "out"} == {0, 129}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="about what Linux refuses")
+@pytest.mark.skipif(sys.platform != "win32" and os.geteuid() == 0, reason="root may do it")
+def test_a_tun_device_without_root_is_told_in_one_line() -> None:
+    done = run("--wire", "tun")
+    assert done.returncode == 1
+    assert "root" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="Linux has tun devices")
+def test_a_tun_device_where_there_is_none_is_told_in_one_line() -> None:
+    done = run("--wire", "tun")
+    assert done.returncode == 1
+    assert done.stderr.startswith("python -m wintun: error: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""What `import wintun` costs: nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SLOW_TO_IMPORT = [
+    "argparse",
+    "asyncio",
+    "collections",
+    "contextlib",
+    "ctypes",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "functools",
+    "hashlib",
+    "ipaddress",
+    "json",
+    "logging",
+    "re",
+    "socket",
+    "subprocess",
+    "sysconfig",
+    "threading",
+    "typing",
+    "uuid",
+]
+
+
+def modules_after(statement: str) -> set[str]:
+    """The modules that a statement imports in a Python that has imported nothing else."""
+    program = (
+        f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_slow() -> None:
+    assert not modules_after("import wintun") & set(SLOW_TO_IMPORT)
+
+
+def test_importing_the_package_imports_its_own_modules_and_next_to_nothing_else() -> None:
+    others = {name for name in modules_after("import wintun") if name.split(".")[0] != "wintun"}
+    assert len(others) <= 4, others
+
+
+@pytest.mark.parametrize("name", ["simulator", "Statistics", "DriverVersion"])
+def test_what_is_imported_late_is_there_without_an_import_of_its_own(name: str) -> None:
+    assert "wintun" in modules_after(f"import wintun; wintun.{name}")
+
+
+def test_the_command_line_is_not_imported_with_the_package() -> None:
+    assert "wintun.cli" not in modules_after("import wintun")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Which library is loaded: by absolute path only, and the official one only if it is unaltered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wintun
+from wintun import _library
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("path", ["wintun.dll", "./wintun.dll", "", "folder/wintun.dll"])
+def test_a_path_that_is_not_absolute_is_a_value_error(path: str) -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        wintun.load(path)
+
+
+@pytest.mark.parametrize("path", [None, 1, b"/wintun.dll"])
+def test_a_path_of_the_wrong_type_is_a_type_error(path: object) -> None:
+    with pytest.raises(TypeError):
+        wintun.load(path)  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_not_there_is_a_file_not_found_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as failure:
+        wintun.load(tmp_path / "none")
+    assert failure.value.winerror in (2, 126)  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_no_library_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "library"
+    path.write_bytes(b"no library")
+    with pytest.raises(OSError, match="library"):
+        wintun.load(path)
+
+
+def test_a_library_that_fails_to_load_changes_nothing(tmp_path: Path) -> None:
+    wintun.load(_library.simulator_path())
+    with pytest.raises(OSError, match="none"):
+        wintun.load(tmp_path / "none")
+    assert wintun.library_path() == _library.simulator_path()
+
+
+def test_a_library_may_be_loaded_twice() -> None:
+    for _ in range(2):
+        wintun.load(_library.simulator_path())
+        assert wintun.library_path() == _library.simulator_path()
+
+
+def test_no_library_is_loaded_before_one_is_needed() -> None:
+    program = "import wintun; assert wintun.library_path() is None"
+    assert run(program).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows' default is the official library")
+def test_elsewhere_than_on_windows_the_simulator_is_the_default() -> None:
+    program = "import wintun; wintun.TunDevice('d').close(); print(wintun.library_path())"
+    assert run(program).stdout.strip() == _library.simulator_path()
+
+
+USE = "import wintun; wintun.TunDevice('d').close(); print(wintun.library_path())"
+
+
+def test_the_environment_variable_names_another_library() -> None:
+    path = _library.simulator_path()
+    assert run(USE, WINTUN_DLL=path).stdout.strip() == path
+
+
+def test_an_empty_environment_variable_names_none() -> None:
+    program = "import wintun; from wintun import simulator; simulator.use()"
+    assert run(program, WINTUN_DLL="").returncode == 0
+
+
+def test_the_environment_variable_must_be_an_absolute_path(tmp_path: Path) -> None:
+    failed = run(USE, WINTUN_DLL="wintun.dll")
+    assert "OSError" in failed.stderr
+    assert "WINTUN_DLL" in failed.stderr
+    assert "absolute" in failed.stderr
+
+
+def test_a_file_that_the_environment_names_in_vain_is_not_replaced_by_another(
+    tmp_path: Path,
+) -> None:
+    failed = run(USE, WINTUN_DLL=str(tmp_path / "none"))
+    assert failed.returncode != 0
+    assert "FileNotFoundError" in failed.stderr
+    assert "none" in failed.stderr
+
+
+@pytest.mark.parametrize("platform", sorted(_library.OFFICIAL_SHA256))
+def test_an_altered_or_cut_official_library_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setattr("sysconfig.get_platform", lambda: platform)
+    path = tmp_path / "official"
+    path.write_bytes(b"MZ")
+    with pytest.raises(OSError, match="not the official") as failure:
+        _library.check_official(str(path))
+    assert _library.OFFICIAL_SHA256[platform] in str(failure.value)
+    assert _library.file_sha256(str(path)) in str(failure.value)
+    assert failure.value.winerror  # type: ignore[attr-defined]
+
+
+def test_an_unaltered_official_library_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "official"
+    path.write_bytes(b"abc")
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    monkeypatch.setattr("sysconfig.get_platform", lambda: "win-amd64")
+    monkeypatch.setitem(_library.OFFICIAL_SHA256, "win-amd64", sha256)
+    _library.check_official(str(path))
