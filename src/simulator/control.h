@@ -13,8 +13,9 @@
 
 #include "win32_types.h"
 
+/* Windows' linkers are given the names in a list. */
 #ifdef _WIN32
-#define SIMULATOR_EXPORT __declspec(dllexport)
+#define SIMULATOR_EXPORT
 #else
 #define SIMULATOR_EXPORT __attribute__((visibility("default")))
 #endif
