@@ -191,23 +191,23 @@ def test_ctrl_c_ends_a_wait_of_the_main_thread(wait: str) -> None:
     program = f"""
         tun = open_device()
         while tun.write_many([packet(1000)] * 100): pass
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             {WAITS[wait]}
         except KeyboardInterrupt:
             tun.close()
             print("interrupted", flush=True)
     """
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", PROGRAM_HEAD + textwrap.dedent(program)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=HANG_SECONDS)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=HANG_SECONDS)
     assert (output, errors, process.returncode) == ("interrupted\n", "", 0)

@@ -16,6 +16,7 @@ from helpers import (
     MIN_CAPACITY,
     Worker,
     ipv4_packet,
+    scaled,
     sizes_that_fill,
     slot_size,
     usable,
@@ -136,10 +137,10 @@ def test_a_write_with_a_timeout_waits_that_long_for_room_and_then_gives_up(
     begin = time.monotonic()
     with pytest.raises(wintun.RingFullError):
         session.write(ipv4_packet(20), timeout=0.2)
-    assert time.monotonic() - begin >= 0.19
+    assert time.monotonic() - begin >= 0.15
     begin = time.monotonic()
     assert session.write_many([ipv4_packet(20)], timeout=0.2) == 0
-    assert time.monotonic() - begin >= 0.19
+    assert time.monotonic() - begin >= 0.15
 
 
 @pytest.mark.threads
@@ -225,8 +226,10 @@ def test_many_writers_on_a_full_ring_lose_nothing_that_was_accepted(
 
     writers = [Worker(write, seed) for seed in range(4)]
     collected: list[bytes] = []
-    for _ in range(200):
-        collected += collect_all(name)
+    for _ in range(scaled(20_000, at_least=1_000)):
+        packet = simulator.collect(name)
+        if packet is not None:
+            collected.append(packet)
     stop.set()
     accepted = [writer.result() for writer in writers]
     collected += collect_all(name)

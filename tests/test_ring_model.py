@@ -174,7 +174,7 @@ class Rings(RuleBasedStateMachine):
 
 
 Rings.TestCase.settings = settings(
-    max_examples=scaled(60, at_least=10),
+    max_examples=scaled(300, at_least=10),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
