@@ -33,7 +33,7 @@ def parse(value: AddressInput) -> Interface:
     """
     interface = _to_interface(value)
     address = interface.ip
-    if getattr(address, "scope_id", None) is not None:
+    if getattr(interface, "scope_id", None) is not None:
         raise ValueError(f"address must not have a scope id: {str(value)!r}")
     if address.is_multicast or address.is_unspecified or address.is_loopback:
         kind = "multicast" if address.is_multicast else "unspecified or loopback"
