@@ -47,11 +47,35 @@ leave_session(struct WINTUN_SESSION *session)
 
 /* --- Settings -------------------------------------------------------------------------------- */
 
+/* Takes over the reference to socket. */
+static DWORD
+store_wire(const char *name, SIMULATOR_WIRE wire, wire_socket *socket, DWORD packet_size)
+{
+    adapter *found = name != NULL ? adapter_find(name) : NULL;
+    global_lock();
+    settings *stored = settings_edit(name);
+    if (stored != NULL && found != NULL) {
+        if (socket != NULL) {
+            wire_socket_retain(socket);
+        }
+        settings_set_wire(&found->wanted, wire, socket, packet_size);
+    }
+    if (stored != NULL) {
+        settings_set_wire(stored, wire, socket, packet_size);
+    } else if (socket != NULL) {
+        wire_socket_release(socket);
+    }
+    global_unlock();
+    if (found != NULL) {
+        adapter_release(found);
+    }
+    return stored != NULL ? ERROR_SUCCESS : ERROR_NOT_ENOUGH_MEMORY;
+}
+
 DWORD WINAPI
 WintunSimulatorSetWire(const char *Adapter, DWORD Wire, DWORD64 Socket, DWORD PacketSize)
 {
-    DWORD code = ERROR_SUCCESS;
-    wire_socket *wire = NULL;
+    wire_socket *socket = NULL;
     if (Wire > SIMULATOR_WIRE_LOOP) {
         return ERROR_INVALID_PARAMETER;
     }
@@ -60,34 +84,13 @@ WintunSimulatorSetWire(const char *Adapter, DWORD Wire, DWORD64 Socket, DWORD Pa
         return ERROR_INVALID_PARAMETER;
     }
     if (Wire == SIMULATOR_WIRE_SOCKET) {
-        wire = wire_socket_duplicate(Socket, &code);
-        if (wire == NULL) {
+        DWORD code;
+        socket = wire_socket_duplicate(Socket, &code);
+        if (socket == NULL) {
             return code;
         }
     }
-    adapter *found = Adapter != NULL ? adapter_find(Adapter) : NULL;
-    global_lock();
-    settings *stored = settings_edit(Adapter);
-    if (stored == NULL) {
-        code = ERROR_NOT_ENOUGH_MEMORY;
-    } else {
-        if (found != NULL) {
-            if (wire != NULL) {
-                wire_socket_retain(wire);
-            }
-            settings_set_wire(&found->wanted, (SIMULATOR_WIRE)Wire, wire, PacketSize);
-        }
-        settings_set_wire(stored, (SIMULATOR_WIRE)Wire, wire, PacketSize);
-        wire = NULL;
-    }
-    global_unlock();
-    if (wire != NULL) {
-        wire_socket_release(wire);
-    }
-    if (found != NULL) {
-        adapter_release(found);
-    }
-    return code;
+    return store_wire(Adapter, (SIMULATOR_WIRE)Wire, socket, PacketSize);
 }
 
 DWORD WINAPI

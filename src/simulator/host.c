@@ -211,34 +211,28 @@ fill_ping_payload(BYTE *payload, uint16_t sequence)
     }
 }
 
-/* Whether the host part of an address is all zeros or all ones. */
-static bool
-is_edge_of_subnet(const UCHAR *address, unsigned bits, unsigned prefix)
-{
-    bool zeros = true;
-    bool ones = true;
-    for (unsigned bit = prefix; bit < bits; bit++) {
-        bool set = (address[bit / 8] >> (7 - bit % 8) & 1) != 0;
-        zeros = zeros && !set;
-        ones = ones && set;
-    }
-    return zeros || ones;
-}
-
-/* Another host's address in the subnet: the other one of two, else the one beside it that is not
- * the subnet's own or its broadcast. False if there is none. */
+/* Another host's address in the subnet: the other one of two, else the first one that is not the
+ * adapter's own. False if there is none. */
 static bool
 find_neighbour(const MIB_UNICASTIPADDRESS_ROW *row, UCHAR neighbour[16])
 {
+    const UCHAR *own = interfaces_address_bytes(row);
     unsigned bits = row->Address.si_family == IP_HELPER_IPV4 ? 32 : 128;
     unsigned prefix = row->OnLinkPrefixLength;
     if (prefix >= bits) {
         return false;
     }
-    memcpy(neighbour, interfaces_address_bytes(row), bits / 8);
+    memcpy(neighbour, own, bits / 8);
     UCHAR *last = &neighbour[bits / 8 - 1];
-    *last ^= 1;
-    if (bits - prefix > 1 && is_edge_of_subnet(neighbour, bits, prefix)) {
+    if (bits - prefix == 1) {
+        *last ^= 1;
+        return true;
+    }
+    for (unsigned bit = prefix; bit < bits; bit++) {
+        neighbour[bit / 8] &= (UCHAR)(0xFF ^ 0x80 >> bit % 8);
+    }
+    *last |= 1;
+    if (memcmp(neighbour, own, bits / 8) == 0) {
         *last ^= 3;
     }
     return true;

@@ -64,13 +64,13 @@ wire_socket_duplicate(DWORD64 socket, DWORD *code)
         return NULL;
     }
     atom_u32_store(&wire->references, 1);
-    *code = ERROR_INVALID_HANDLE;
     wire->descriptor = socket <= 0x7FFFFFFF ? fcntl((int)socket, F_DUPFD_CLOEXEC, 0) : -1;
-    if (wire->descriptor != -1 && prepare(wire)) {
-        return wire;
+    if (wire->descriptor == -1 || !prepare(wire)) {
+        *code = ERROR_INVALID_HANDLE;
+        wire_socket_release(wire);
+        return NULL;
     }
-    wire_socket_release(wire);
-    return NULL;
+    return wire;
 }
 
 void
