@@ -186,6 +186,8 @@ def wheels(session: nox.Session) -> None:
     files = sorted(map(str, (work / "dist").glob("*.whl")))
     session.run("twine", "check", "--strict", *files)
     session.run("abi3audit", "--strict", *[name for name in files if "abi3" in name])
+    offline = ["--no-index", "--no-deps", "--find-links", str(work / "dist")]
+    session.install(*offline, "wintun")
     environment = {"WINTUN_WHEELS": str(work / "dist")}
     session.run("python", "-m", "pytest", "tests/wheels", env=environment)
     (ROOT / "dist").mkdir(exist_ok=True)
