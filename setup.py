@@ -121,6 +121,10 @@ class BuildLibraries(build_ext):
         if CROSS_PYTHON:
             self.use_cross_compiler()
         msvc = self.compiler.compiler_type == "msvc"
+        if not msvc:
+            # Some Pythons hand on the folder of their own libraries, which neither of ours needs.
+            linker = self.compiler.linker_so
+            self.compiler.linker_so = [a for a in linker if not a.startswith("-Wl,-rpath")]
         for extension in self.extensions:
             extension.extra_compile_args += ["/std:c11"] if msvc else unix_compile_args()
             extension.extra_link_args += [] if msvc else unix_link_args()
