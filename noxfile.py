@@ -147,7 +147,7 @@ def sanitizers(session: nox.Session, sanitizer: str) -> None:
         # looked for by the suite, which counts the simulator's objects after each test.
         "ASAN_OPTIONS": "detect_leaks=0:strict_string_checks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-        "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+        "TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/tools/tsan.supp",
     }
     selection = ["-m", "threads"] if thread else []
     # TSan knows no layout of the address space with much randomness.
