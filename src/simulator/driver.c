@@ -80,9 +80,7 @@ accept_host(crossing *burst, const BYTE *packet, uint32_t size)
 static bool
 accept_socket(crossing *burst, const BYTE *packet, uint32_t size)
 {
-    struct WINTUN_SESSION *session = burst->session;
-    wire_socket_send(session->socket, session->events[SESSION_STOP].wait, packet, size);
-    return true;
+    return wire_socket_send(burst->session->socket, packet, size);
 }
 
 static bool

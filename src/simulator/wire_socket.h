@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A datagram socket (outside Windows any descriptor that reads and writes one packet at a time) as
- * the far side of an adapter. It is a network: what it cannot take at once is lost.
+ * the far side of an adapter.
  */
 #ifndef SIMULATOR_WIRE_SOCKET_H
 #define SIMULATOR_WIRE_SOCKET_H
@@ -19,8 +19,8 @@ wire_socket *wire_socket_duplicate(DWORD64 socket, DWORD *code);
 void wire_socket_retain(wire_socket *wire);
 void wire_socket_release(wire_socket *wire);
 
-/* Sends one packet. Waits a little for a socket that is full; no longer than until stop is set. */
-void wire_socket_send(wire_socket *wire, HANDLE stop, const BYTE *packet, uint32_t size);
+/* Sends one packet, which a network may lose; false if the socket has no room for it now. */
+bool wire_socket_send(wire_socket *wire, const BYTE *packet, uint32_t size);
 
 /* What one thread needs to read. */
 typedef struct wire_reader wire_reader;

@@ -23,9 +23,6 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-/* How long a full socket is given before a packet is lost. */
-#define SEND_PATIENCE_MS 10
-
 /* How long to leave a descriptor alone that polls readable and has nothing, as a broken one does.
  */
 #define BROKEN_PAUSE_MS 5
@@ -90,26 +87,15 @@ wire_socket_release(wire_socket *wire)
     }
 }
 
-static ssize_t
-send_now(const wire_socket *wire, const BYTE *packet, uint32_t size)
+bool
+wire_socket_send(wire_socket *wire, const BYTE *packet, uint32_t size)
 {
     ssize_t sent;
     do {
         sent = wire->is_socket ? send(wire->descriptor, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL)
                                : write(wire->descriptor, packet, size);
     } while (sent == -1 && errno == EINTR);
-    return sent;
-}
-
-void
-wire_socket_send(wire_socket *wire, HANDLE stop, const BYTE *packet, uint32_t size)
-{
-    if (send_now(wire, packet, size) == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        struct pollfd polled[] = {{wire->descriptor, POLLOUT, 0}, {(int)(intptr_t)stop, POLLIN, 0}};
-        if (poll(polled, 2, SEND_PATIENCE_MS) > 0 && polled[1].revents == 0) {
-            (void)send_now(wire, packet, size);
-        }
-    }
+    return sent != -1 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
 wire_reader *

@@ -76,11 +76,11 @@ wire_socket_release(wire_socket *wire)
     }
 }
 
-void
-wire_socket_send(wire_socket *wire, HANDLE stop, const BYTE *packet, uint32_t size)
+bool
+wire_socket_send(wire_socket *wire, const BYTE *packet, uint32_t size)
 {
-    (void)stop; /* Windows queues datagrams without making the sender wait */
-    (void)send(wire->socket, (const char *)packet, (int)size, 0);
+    return send(wire->socket, (const char *)packet, (int)size, 0) != SOCKET_ERROR ||
+           WSAGetLastError() != WSAEWOULDBLOCK;
 }
 
 wire_reader *

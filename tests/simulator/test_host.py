@@ -64,7 +64,7 @@ def assert_silent(device: wintun.TunDevice, packet: bytes) -> None:
 
 def first_words(device: wintun.TunDevice) -> list[wire_data.Parsed]:
     """Everything that is said within a second of silence."""
-    said = []
+    said: list[wire_data.Parsed] = []
     while True:
         packet = device.read(timeout=1.0)
         if packet is None:
@@ -207,9 +207,7 @@ def test_it_keeps_silent_about(device: wintun.TunDevice, packet: bytes) -> None:
 
 
 BROKEN = [
-    pytest.param(
-        ipv4(PEER4, OWN4, ICMP, echo_request(PEER4, OWN4), broken=True), id="ipv4-header"
-    ),
+    pytest.param(ipv4(PEER4, OWN4, ICMP, echo_request(PEER4, OWN4), broken=True), id="ipv4-header"),
     pytest.param(ipv4(PEER4, OWN4, ICMP, echo_request(PEER4, OWN4, broken=True)), id="icmp"),
     pytest.param(ipv6(PEER6, OWN6, ICMPV6, echo_request(PEER6, OWN6, broken=True)), id="icmpv6"),
 ]
@@ -245,9 +243,7 @@ def test_it_pings_a_neighbour_of_each_address_and_counts_right_answers(
 
 def test_only_one_right_answer_counts(device: wintun.TunDevice) -> None:
     simulator.ping(device.name, 1)
-    request = next(
-        packet for packet in (read_ping(device), read_ping(device)) if packet[0] == 0x45
-    )
+    request = next(packet for packet in (read_ping(device), read_ping(device)) if packet[0] == 0x45)
     reply = echo_reply(request)
     wrong_data = reply[:-1] + bytes([reply[-1] ^ 1])
     fixed = bytearray(wrong_data)
