@@ -86,7 +86,8 @@ def system_text(code: int) -> str:
     if sys.platform == "win32":
         import ctypes
 
-        return ctypes.FormatError(code).rstrip(".\r\n ")
+        text = ctypes.FormatError(code).rstrip(".\r\n ")
+        return f"Win32 error {code}" if text == "<no description>" else text
     return {
         2: "The system cannot find the file specified",
         5: "Access is denied",
