@@ -218,6 +218,16 @@ def test_a_udp_peer_that_pings_is_answered(version: int) -> None:
     assert records(output)[1]["requests_answered"] == 2
 
 
+def test_a_udp_wire_to_a_port_of_this_host_is_not_connected_to_itself() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as finder:
+        finder.bind(("127.0.0.1", 0))
+        port = finder.getsockname()[1]
+    with running("--json", "--wire", f"udp:127.0.0.1:{port}") as process:
+        assert process.stdout is not None
+        packets = [json.loads(process.stdout.readline()) for _ in range(4)]
+    assert {packet["direction"] for packet in packets} == {"out"}
+
+
 def test_a_udp_peer_that_cannot_be_found_is_told_in_one_line() -> None:
     done = run("--wire", "udp:no-such-host.invalid:4000")
     assert done.returncode == 1

@@ -223,24 +223,27 @@ class UdpWire(SimulatorWire):
 
     def _connect(self) -> socket.socket:
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_DGRAM
-            )[0]
-            connected = socket.socket(family, kind, protocol)
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
         except OSError as error:
             raise CommandError(f"{self._host}: {error.strerror or error}") from None
         try:
-            self._bind(connected)
-            connected.connect(address)
+            return _connected_socket(found[0], found[4], self._port)
         except OSError as error:
-            connected.close()
-            raise CommandError(
-                f"{self._host} port {self._port}: {error.strerror or error}"
-            ) from None
-        return connected
+            name = f"{self._host} port {self._port}"
+            raise CommandError(f"{name}: {error.strerror or error}") from None
 
-    def _bind(self, unbound: socket.socket) -> None:
-        try:
-            unbound.bind(("", self._port))
-        except OSError:
-            unbound.bind(("", 0))
+
+def _connected_socket(family: int, peer: tuple[str | int | bytes, ...], port: int) -> socket.socket:
+    """Returns a socket with this port of ours if that is free and not the peer's own."""
+    connected = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        connected.bind(("", port))
+        connected.connect(peer)
+        if connected.getsockname() != connected.getpeername():
+            return connected
+    except OSError:
+        if port == 0:
+            connected.close()
+            raise
+    connected.close()
+    return _connected_socket(family, peer, 0)
