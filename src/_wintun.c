@@ -10,7 +10,7 @@
 
 static struct PyModuleDef module_definition;
 
-/* --- What every type uses -------------------------------------------------------------------- */
+/* --- What every type uses --------------------------------------------------------------------- */
 
 module_state *
 state_of_type(PyTypeObject *type)
@@ -48,7 +48,7 @@ free_object(PyObject *self)
     Py_DECREF(type);
 }
 
-/* --- The library ----------------------------------------------------------------------------- */
+/* --- The library ------------------------------------------------------------------------------ */
 
 static library *
 current_library(void)
@@ -125,7 +125,7 @@ library_path(PyObject *module, PyObject *ignored)
     return PyBytes_FromString(current->path);
 }
 
-/* --- The driver ------------------------------------------------------------------------------ */
+/* --- The driver ------------------------------------------------------------------------------- */
 
 static PyObject *
 get_driver_version(PyObject *module, PyObject *ignored)
@@ -167,7 +167,7 @@ delete_driver(PyObject *module, PyObject *ignored)
     Py_RETURN_NONE;
 }
 
-/* --- The logger ------------------------------------------------------------------------------ */
+/* --- The logger ------------------------------------------------------------------------------- */
 
 static PyObject *
 set_logger(PyObject *module, PyObject *callback)
@@ -185,7 +185,7 @@ stop_logger(PyObject *module, PyObject *ignored)
     Py_RETURN_NONE;
 }
 
-/* --- Events for an event loop ---------------------------------------------------------------- */
+/* --- Events for an event loop ----------------------------------------------------------------- */
 
 static PyObject *
 close_event(PyObject *module, PyObject *argument)
@@ -199,7 +199,7 @@ close_event(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* --- The module ------------------------------------------------------------------------------ */
+/* --- The module ------------------------------------------------------------------------------- */
 
 static PyMethodDef module_functions[] = {
     {"load_library", load_library, METH_O,

@@ -17,7 +17,7 @@ typedef struct adapter_object {
     shared_adapter *shared;
 } adapter_object;
 
-/* --- Making and ending ----------------------------------------------------------------------- */
+/* --- Making and ending ------------------------------------------------------------------------ */
 
 /* An Adapter for a handle that it takes over also on failure. */
 static PyObject *
@@ -157,7 +157,7 @@ adapter_enter_method(PyObject *object, PyObject *ignored)
     return object;
 }
 
-/* --- Sessions -------------------------------------------------------------------------------- */
+/* --- Sessions --------------------------------------------------------------------------------- */
 
 static PyObject *
 adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
@@ -186,7 +186,7 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
     return session_new(self->state, object, session, capacity);
 }
 
-/* --- Properties ------------------------------------------------------------------------------ */
+/* --- Properties ------------------------------------------------------------------------------- */
 
 shared_adapter *
 adapter_shared(PyObject *object)
@@ -222,7 +222,7 @@ adapter_get_closed(PyObject *object, void *closure)
     return PyBool_FromLong(gate_is_closed(&adapter_shared(object)->gate));
 }
 
-/* --- The type -------------------------------------------------------------------------------- */
+/* --- The type --------------------------------------------------------------------------------- */
 
 #define CLASS_METHOD(name, function, documentation)                                                \
     {                                                                                              \

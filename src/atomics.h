@@ -33,6 +33,13 @@ atom_u32_store(atom_u32 *atom, uint32_t value)
     (void)InterlockedExchange(&atom->value, (LONG)value);
 }
 
+/* For a value that a lock orders and that others only peek at. */
+static inline void
+atom_u32_note(atom_u32 *atom, uint32_t value)
+{
+    atom->value = (LONG)value;
+}
+
 /* Returns the value before the exchange. */
 static inline uint32_t
 atom_u32_exchange(atom_u32 *atom, uint32_t value)
@@ -107,6 +114,13 @@ static inline void
 atom_u32_store(atom_u32 *atom, uint32_t value)
 {
     atomic_store(&atom->value, value);
+}
+
+/* For a value that a lock orders and that others only peek at. */
+static inline void
+atom_u32_note(atom_u32 *atom, uint32_t value)
+{
+    atomic_store_explicit(&atom->value, value, memory_order_relaxed);
 }
 
 /* Returns the value before the exchange. */

@@ -77,7 +77,7 @@ device_attach(PyObject *self, PyObject *session)
     return before;
 }
 
-/* --- The type -------------------------------------------------------------------------------- */
+/* --- The type --------------------------------------------------------------------------------- */
 
 static PyObject *
 device_new(PyTypeObject *type, PyObject *args, PyObject *keywords)

@@ -52,6 +52,13 @@ gate_leave(gate *gate)
     return atom_u64_add(&gate->state, UINT64_C(0) - GATE_CALL) == (GATE_CLOSED | GATE_CALL);
 }
 
+/* Makes a call inside stay after its gate_leave; another gate_leave ends it. */
+static inline void
+gate_stay(gate *gate)
+{
+    (void)atom_u64_add(&gate->state, GATE_CALL);
+}
+
 /* Takes count holds; only between gate_enter and gate_leave. */
 static inline void
 gate_hold(gate *gate, uint64_t count)
@@ -77,6 +84,12 @@ gate_close(gate *gate)
         }
     } while (!atom_u64_cas(&gate->state, &state, state | GATE_CLOSED));
     return state == 0 ? GATE_UNUSED : GATE_IN_USE;
+}
+
+static inline bool
+gate_has_holds(gate *gate)
+{
+    return (atom_u64_load(&gate->state) & ~GATE_CLOSED) >= GATE_HOLD;
 }
 
 /* Whether calls (not holds) are still inside. */

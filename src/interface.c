@@ -43,7 +43,7 @@ struct ip_request {
         }                                                                                          \
     } while (0)
 
-/* --- Running a request ----------------------------------------------------------------------- */
+/* --- Running a request ------------------------------------------------------------------------ */
 
 static atom_u32 *
 waited_flag(shared_adapter *adapter, ADDRESS_FAMILY family)
@@ -132,7 +132,7 @@ run_on_interface(PyObject *object, ip_request *request)
     return true;
 }
 
-/* --- MTU ------------------------------------------------------------------------------------- */
+/* --- MTU -------------------------------------------------------------------------------------- */
 
 static DWORD
 get_row(const shared_adapter *adapter, ip_request *request, MIB_IPINTERFACE_ROW *row)
@@ -230,7 +230,7 @@ adapter_wait_family(PyObject *object, arguments args, Py_ssize_t count, PyObject
     return PyBool_FromLong(code == ERROR_SUCCESS);
 }
 
-/* --- Addresses ------------------------------------------------------------------------------- */
+/* --- Addresses -------------------------------------------------------------------------------- */
 
 static UCHAR *
 address_bytes(SOCKADDR_INET *address, size_t *size)
@@ -440,9 +440,11 @@ adapter_get_addresses(PyObject *object, arguments args, Py_ssize_t count, PyObje
     ADDRESS_FAMILY family = IP_HELPER_UNSPEC;
     bool open;
     DWORD code = 0;
+    DWORD number = IP_HELPER_UNSPEC;
     if (!convert_arguments("get_addresses", names, 0, args, count, keywords, values) ||
-        (values[0] != NULL && PyObject_IsTrue(values[0]) == 1 &&
-         !convert_family(values[0], &family))) {
+        (values[0] != NULL &&
+         !convert_integer(values[0], "family", IP_HELPER_UNSPEC, IP_HELPER_IPV6, &number)) ||
+        (number != IP_HELPER_UNSPEC && !convert_family(values[0], &family))) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
@@ -464,7 +466,7 @@ adapter_get_addresses(PyObject *object, arguments args, Py_ssize_t count, PyObje
     return list;
 }
 
-/* --- Name, index and GUID -------------------------------------------------------------------- */
+/* --- Name, index and GUID --------------------------------------------------------------------- */
 
 static DWORD
 get_alias(shared_adapter *adapter, WCHAR *alias)

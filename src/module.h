@@ -43,8 +43,7 @@ typedef PyObject *const *arguments;
 #define END_OBJECT_LOCK() }
 #endif
 
-/* --- Types (each in the file of its name) ------------------------------------------------------
- */
+/* --- Types (each in the file of its name) ----------------------------------------------------- */
 
 extern PyType_Spec adapter_spec;
 extern PyType_Spec session_spec;
@@ -55,9 +54,20 @@ extern PyType_Spec device_base_spec;
 PyObject *session_new(module_state *state, PyObject *adapter, shared_session *session,
                       DWORD capacity);
 
-/* A Packet for ring memory, with a hold on the session that it takes over also on failure. */
+typedef enum packet_kind {
+    PACKET_RECEIVED, /* in the ring, to be released */
+    PACKET_TO_SEND,  /* in the ring, to be sent */
+    PACKET_COPY      /* received, in memory of its own */
+} packet_kind;
+
+/* A Packet for memory that it takes over, also on failure, and with memory in the ring a hold on
+ * the session. */
 PyObject *packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size,
-                     bool for_sending);
+                     packet_kind kind);
+
+/* A received Packet for a packet that is not in the ring any more. */
+PyObject *packet_of_copy(module_state *state, shared_session *session, const BYTE *copy,
+                         DWORD size);
 
 /* The methods of Session that TunDevice has as well. */
 PyObject *session_read(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
@@ -105,8 +115,7 @@ PyObject *refuse_new(PyTypeObject *type, PyObject *args, PyObject *keywords);
 /* Gives an object of a heap type back. */
 void free_object(PyObject *self);
 
-/* --- The library -------------------------------------------------------------------------------
- */
+/* --- The library ------------------------------------------------------------------------------ */
 
 /* The current library; the package is asked to load the default if there is none yet. NULL with an
  * exception set on failure. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Packet object: memory inside a ring, with no copy.
+ * The Packet object: memory inside a ring, with no copy. (One that was read ahead is out of the
+ * ring already and has memory of its own.)
  *
  * Its one word of state counts the buffers that are exported, or says that the memory was given
  * back: so release() never pulls memory from under a memoryview, in whatever threads both are.
@@ -8,6 +9,7 @@
 #include "convert.h"
 #include "errors.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RELEASED UINT32_C(0x80000000)
@@ -15,22 +17,25 @@
 typedef struct packet_object {
     PyObject_HEAD module_state *state;
     PyObject *weak_references;
-    shared_session
-        *session; /* a reference, and a hold on its gate until the memory is given back */
+    shared_session *session; /* a reference, and while it is in the ring a hold on its gate */
     BYTE *memory;
     DWORD size;
-    bool for_sending;
+    packet_kind kind;
     atom_u32 exports;
 } packet_object;
 
-/* --- Giving the memory back ------------------------------------------------------------------ */
+/* --- Giving the memory back ------------------------------------------------------------------- */
 
 /* Called once, without the GIL. An allocation cannot be cancelled in Wintun, but the driver
  * discards what is not an IP packet, and zeroes are none. */
 static void
-give_back(shared_session *session, BYTE *memory, DWORD size, bool for_sending, bool send)
+give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind, bool send)
 {
-    if (!for_sending) {
+    if (kind == PACKET_COPY) {
+        free(memory);
+        return;
+    }
+    if (kind == PACKET_RECEIVED) {
         session->api->ReleaseReceivePacket(session->handle, memory);
     } else {
         if (!send) {
@@ -45,13 +50,13 @@ give_back(shared_session *session, BYTE *memory, DWORD size, bool for_sending, b
 }
 
 PyObject *
-packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size, bool for_sending)
+packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size, packet_kind kind)
 {
     PyTypeObject *type = (PyTypeObject *)state->packet_type;
     packet_object *self = (packet_object *)PyType_GenericAlloc(type, 0);
     if (self == NULL) {
         Py_BEGIN_ALLOW_THREADS
-        give_back(session, memory, size, for_sending, false);
+        give_back(session, memory, size, kind, false);
         Py_END_ALLOW_THREADS
         return NULL;
     }
@@ -60,8 +65,19 @@ packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD siz
     self->session = session;
     self->memory = memory;
     self->size = size;
-    self->for_sending = for_sending;
+    self->kind = kind;
     return (PyObject *)self;
+}
+
+PyObject *
+packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, DWORD size)
+{
+    BYTE *memory = malloc(size > 0 ? size : 1);
+    if (memory == NULL) {
+        return PyErr_NoMemory();
+    }
+    memcpy(memory, copy, size);
+    return packet_new(state, session, memory, size, PACKET_COPY);
 }
 
 /* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */
@@ -80,7 +96,7 @@ give_back_once(packet_object *self, bool send)
         return -1;
     }
     Py_BEGIN_ALLOW_THREADS
-    give_back(self->session, self->memory, self->size, self->for_sending, send);
+    give_back(self->session, self->memory, self->size, self->kind, send);
     Py_END_ALLOW_THREADS
     return 1;
 }
@@ -100,7 +116,7 @@ packet_send(PyObject *object, PyObject *ignored)
 {
     packet_object *self = (packet_object *)object;
     (void)ignored;
-    if (!self->for_sending) {
+    if (self->kind != PACKET_TO_SEND) {
         PyErr_SetString(PyExc_ValueError, "a received packet cannot be sent: allocate one with "
                                           "allocate_send_packet()");
         return NULL;
@@ -133,7 +149,7 @@ packet_dealloc(PyObject *object)
     free_object(object);
 }
 
-/* --- The buffer ------------------------------------------------------------------------------ */
+/* --- The buffer ------------------------------------------------------------------------------- */
 
 static int
 packet_get_buffer(PyObject *object, Py_buffer *view, int flags)
@@ -167,7 +183,7 @@ packet_length(PyObject *object)
     return (Py_ssize_t)((packet_object *)object)->size;
 }
 
-/* --- The rest -------------------------------------------------------------------------------- */
+/* --- The rest --------------------------------------------------------------------------------- */
 
 static PyObject *
 packet_enter(PyObject *object, PyObject *ignored)
@@ -189,7 +205,7 @@ packet_repr(PyObject *object)
 {
     packet_object *self = (packet_object *)object;
     return PyUnicode_FromFormat(
-        "<wintun.Packet %s, %lu bytes%s>", self->for_sending ? "to send" : "received",
+        "<wintun.Packet %s, %lu bytes%s>", self->kind == PACKET_TO_SEND ? "to send" : "received",
         (unsigned long)self->size, atom_u32_load(&self->exports) == RELEASED ? ", released" : "");
 }
 

@@ -22,7 +22,7 @@ typedef pthread_mutex_t platform_mutex;
 typedef pthread_t platform_thread;
 #endif
 
-/* --- Libraries ------------------------------------------------------------------------------- */
+/* --- Libraries -------------------------------------------------------------------------------- */
 
 typedef DWORD(WINAPI *platform_last_error_function)(void);
 
@@ -49,7 +49,7 @@ platform_last_error_function platform_library_last_error(void *library);
  * "Win32 error N" where the system has none. */
 void platform_error_text(DWORD code, char *text, size_t text_size);
 
-/* --- Events ---------------------------------------------------------------------------------- */
+/* --- Events ----------------------------------------------------------------------------------- */
 
 /* An event and the end of it that sets it. On Windows both are the same handle; elsewhere they are
  * the two descriptors of a pipe. */
@@ -84,10 +84,11 @@ enum {
  * cancel goes first. timeout_ns: negative waits for ever, 0 polls; rounded up to milliseconds. */
 int platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeout_ns);
 
-/* --- Threads and time ------------------------------------------------------------------------ */
+/* --- Threads and time ------------------------------------------------------------------------- */
 
 void platform_mutex_init(platform_mutex *mutex);
 void platform_mutex_lock(platform_mutex *mutex);
+bool platform_mutex_try_lock(platform_mutex *mutex);
 void platform_mutex_unlock(platform_mutex *mutex);
 void platform_mutex_destroy(platform_mutex *mutex);
 

@@ -26,7 +26,7 @@
 /* Seconds from 1601-01-01 to 1970-01-01: 369 years, 89 of them leap years. */
 #define FILETIME_UNIX_EPOCH_S UINT64_C(11644473600)
 
-/* --- Libraries ------------------------------------------------------------------------------- */
+/* --- Libraries -------------------------------------------------------------------------------- */
 
 void *
 platform_library_open(const char *path, DWORD *code, char *text, size_t text_size)
@@ -113,7 +113,7 @@ platform_error_text(DWORD code, char *text, size_t text_size)
     (void)snprintf(text, text_size, "Win32 error %lu", (unsigned long)code);
 }
 
-/* --- Events ---------------------------------------------------------------------------------- */
+/* --- Events ----------------------------------------------------------------------------------- */
 
 static int
 handle_descriptor(HANDLE handle)
@@ -250,7 +250,7 @@ platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeo
     }
 }
 
-/* --- Threads and time ------------------------------------------------------------------------ */
+/* --- Threads and time ------------------------------------------------------------------------- */
 
 void
 platform_mutex_init(platform_mutex *mutex)
@@ -262,6 +262,12 @@ void
 platform_mutex_lock(platform_mutex *mutex)
 {
     (void)pthread_mutex_lock(mutex);
+}
+
+bool
+platform_mutex_try_lock(platform_mutex *mutex)
+{
+    return pthread_mutex_trylock(mutex) == 0;
 }
 
 void

@@ -11,7 +11,7 @@
 
 #define NS_PER_MS INT64_C(1000000)
 
-/* --- Libraries ------------------------------------------------------------------------------- */
+/* --- Libraries -------------------------------------------------------------------------------- */
 
 void *
 platform_library_open(const char *path, DWORD *code, char *text, size_t text_size)
@@ -89,7 +89,7 @@ platform_error_text(DWORD code, char *text, size_t text_size)
     }
 }
 
-/* --- Events ---------------------------------------------------------------------------------- */
+/* --- Events ----------------------------------------------------------------------------------- */
 
 bool
 platform_event_create(platform_event *event, bool manual_reset)
@@ -155,7 +155,7 @@ platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeo
     return result < first ? PLATFORM_WAIT_CANCELLED : (int)(result - first);
 }
 
-/* --- Threads and time ------------------------------------------------------------------------ */
+/* --- Threads and time ------------------------------------------------------------------------- */
 
 void
 platform_mutex_init(platform_mutex *mutex)
@@ -168,6 +168,12 @@ void
 platform_mutex_lock(platform_mutex *mutex)
 {
     EnterCriticalSection(mutex);
+}
+
+bool
+platform_mutex_try_lock(platform_mutex *mutex)
+{
+    return TryEnterCriticalSection(mutex) != FALSE;
 }
 
 void

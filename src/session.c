@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "receive.h"
 #include "waiting.h"
 
 PyObject *
@@ -65,7 +66,7 @@ session_raise(session_object *self, const char *function, outcome result, DWORD 
     }
 }
 
-/* --- Waiting --------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
 static outcome
 wait_inside(shared_session *shared, int64_t deadline_ns, DWORD *code)
@@ -73,7 +74,7 @@ wait_inside(shared_session *shared, int64_t deadline_ns, DWORD *code)
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    outcome result = session_wait(shared, deadline_ns, code);
+    outcome result = session_wait(shared, deadline_ns, receive_nothing, code);
     session_leave(shared);
     return result;
 }
@@ -155,18 +156,15 @@ session_duplicate_events(PyObject *object, PyObject *ignored)
                          PyLong_FromVoidPtr((void *)cancel));
 }
 
-/* --- Packets in place ------------------------------------------------------------------------ */
+/* --- Packets in place ------------------------------------------------------------------------- */
 
 static outcome
-receive_held(shared_session *shared, const BYTE **packet, DWORD *size, DWORD *code)
+receive_held(shared_session *shared, received_packet *received, DWORD *code)
 {
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    outcome result = session_receive(shared, 0, packet, size, code);
-    if (result == OUTCOME_DONE) {
-        gate_hold(&shared->gate, 1);
-    }
+    outcome result = receive_in_place(shared, received, code);
     session_leave(shared);
     return result;
 }
@@ -185,15 +183,14 @@ session_receive_packet(PyObject *object, arguments args, Py_ssize_t count, PyObj
 {
     static const char *const names[] = {NULL};
     session_object *self = (session_object *)object;
-    const BYTE *packet = NULL;
-    DWORD size = 0;
-    DWORD code = 0;
+    received_packet received;
     outcome result;
+    DWORD code = 0;
     if (!convert_arguments("receive_packet", names, 0, args, count, keywords, NULL)) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    result = receive_held(self->shared, &packet, &size, &code);
+    result = receive_held(self->shared, &received, &code);
     Py_END_ALLOW_THREADS
     if (result == OUTCOME_NOT_YET) {
         Py_RETURN_NONE;
@@ -201,8 +198,12 @@ session_receive_packet(PyObject *object, arguments args, Py_ssize_t count, PyObj
     if (result != OUTCOME_DONE) {
         return session_raise(self, "WintunReceivePacket", result, code);
     }
+    if (received.in_ring == NULL) {
+        return packet_of_copy(self->state, self->shared, received.copy, received.size);
+    }
     /* The client may modify a received packet at will, says the API. */
-    return packet_new(self->state, self->shared, (BYTE *)packet, size, false);
+    return packet_new(self->state, self->shared, (BYTE *)received.in_ring, received.size,
+                      PACKET_RECEIVED);
 }
 
 static outcome
@@ -246,13 +247,16 @@ session_allocate_send_packet(PyObject *object, arguments args, Py_ssize_t count,
     Py_BEGIN_ALLOW_THREADS
     result = allocate_held(self->shared, size, &packet, &code);
     Py_END_ALLOW_THREADS
+    if (result == OUTCOME_NOT_YET) {
+        atom_u64_count(&self->shared->statistics.ring_full, 1);
+    }
     if (result != OUTCOME_DONE) {
         return session_raise(self, "WintunAllocateSendPacket", result, code);
     }
-    return packet_new(self->state, self->shared, packet, size, true);
+    return packet_new(self->state, self->shared, packet, size, PACKET_TO_SEND);
 }
 
-/* --- End ------------------------------------------------------------------------------------- */
+/* --- End -------------------------------------------------------------------------------------- */
 
 static PyObject *
 session_end_method(PyObject *object, PyObject *ignored)
@@ -277,7 +281,7 @@ session_enter_method(PyObject *object, PyObject *ignored)
     return object;
 }
 
-/* --- Properties ------------------------------------------------------------------------------ */
+/* --- Properties ------------------------------------------------------------------------------- */
 
 static PyObject *
 session_get_adapter(PyObject *object, void *closure)
@@ -327,7 +331,7 @@ session_statistics_method(PyObject *object, PyObject *ignored)
                          (unsigned long long)atom_u64_load(&counted->waits));
 }
 
-/* --- The type -------------------------------------------------------------------------------- */
+/* --- The type --------------------------------------------------------------------------------- */
 
 static PyMethodDef session_methods[] = {
     FAST_METHOD("receive_packet", session_receive_packet, session_receive_packet_doc),

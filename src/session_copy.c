@@ -6,94 +6,96 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "receive.h"
 #include "waiting.h"
 
 #include <string.h>
 
-/* A packet of up to this size is copied out of the ring at once, on the stack, so that reading it
- * takes one release of the GIL. A larger one stays in the ring until its bytes object is made,
- * which takes a second release; there the copy costs more than that. */
-#define SMALL_PACKET 2048
+/* --- Reading one ------------------------------------------------------------------------------ */
 
-/* Packets that a batch takes out of the ring, or puts in, at one release of the GIL. */
-#define BATCH 128
-
-static const char *const read_names[] = {"timeout", NULL};
-
-/* --- Reading one ----------------------------------------------------------------------------- */
-
-typedef struct taken_packet {
-    DWORD size;
-    const BYTE *held; /* in the ring, held; NULL if it was copied */
-    BYTE copy[SMALL_PACKET];
-} taken_packet;
-
+/* One attempt without the GIL, or with a deadline as many as it takes. */
 static outcome
-take(shared_session *shared, int64_t deadline_ns, taken_packet *taken, DWORD *code)
+attempt_inside(shared_session *shared, int64_t deadline_ns, attempt_function attempt, void *context,
+               DWORD *code)
 {
-    const BYTE *packet = NULL;
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    outcome result = session_receive(shared, deadline_ns, &packet, &taken->size, code);
-    if (result == OUTCOME_DONE) {
-        if (taken->size <= SMALL_PACKET) {
-            memcpy(taken->copy, packet, taken->size);
-            shared->api->ReleaseReceivePacket(shared->handle, packet);
-            taken->held = NULL;
-        } else {
-            gate_hold(&shared->gate, 1);
-            taken->held = packet;
-        }
-    }
+    outcome result = deadline_ns == 0
+                         ? attempt(shared, context, code)
+                         : session_wait_for(shared, deadline_ns, attempt, context, code);
     session_leave(shared);
     return result;
 }
 
+/* Attempts at once and then, if there is nothing, until the deadline. False: a signal handler
+ * raised an exception meanwhile. */
+static bool
+attempt_until(shared_session *shared, int64_t deadline_ns, attempt_function attempt, void *context,
+              outcome *result, DWORD *code)
+{
+    int64_t slice_ns = 0;
+    int goes_on;
+    for (;;) {
+        Py_BEGIN_ALLOW_THREADS
+        *result = attempt_inside(shared, slice_ns, attempt, context, code);
+        Py_END_ALLOW_THREADS
+        if (*result == OUTCOME_DONE) {
+            return true;
+        }
+        goes_on = wait_goes_on(*result, deadline_ns);
+        if (goes_on <= 0) {
+            return goes_on == 0;
+        }
+        slice_ns = wait_slice(deadline_ns);
+    }
+}
+
 static PyObject *
-bytes_of_held(shared_session *shared, const BYTE *packet, DWORD size)
+count_lost(shared_session *shared)
+{
+    atom_u64_count(&shared->statistics.packets_discarded, 1);
+    return NULL;
+}
+
+/* bytes of a packet in the ring, which goes back. */
+static PyObject *
+bytes_from_ring(shared_session *shared, const BYTE *packet, DWORD size)
 {
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     char *copy = bytes != NULL ? PyBytes_AsString(bytes) : NULL;
     Py_BEGIN_ALLOW_THREADS
     if (copy != NULL) {
         memcpy(copy, packet, size);
-    } else {
-        atom_u64_count(&shared->statistics.packets_discarded, 1);
     }
-    shared->api->ReleaseReceivePacket(shared->handle, packet);
-    session_unhold(shared, 1);
+    release_one(shared, packet);
     Py_END_ALLOW_THREADS
-    return bytes;
+    return bytes != NULL ? bytes : count_lost(shared);
 }
 
 static PyObject *
-bytes_of_taken(shared_session *shared, const taken_packet *taken)
+bytes_of_received(shared_session *shared, const received_packet *received)
 {
-    if (taken->held != NULL) {
-        return bytes_of_held(shared, taken->held, taken->size);
+    if (received->in_ring != NULL) {
+        return bytes_from_ring(shared, received->in_ring, received->size);
     }
-    PyObject *bytes = PyBytes_FromStringAndSize((const char *)taken->copy, (Py_ssize_t)taken->size);
-    if (bytes == NULL) {
-        atom_u64_count(&shared->statistics.packets_discarded, 1);
-    }
-    return bytes;
+    PyObject *bytes =
+        PyBytes_FromStringAndSize((const char *)received->copy, (Py_ssize_t)received->size);
+    return bytes != NULL ? bytes : count_lost(shared);
 }
 
-/* Waits for a packet; on OUTCOME_DONE it is in *taken. -1: an exception was raised meanwhile. */
-static int
-take_waiting(shared_session *shared, int64_t deadline_ns, taken_packet *taken, outcome *result,
-             DWORD *code)
+/* The next packet if it was read ahead; NULL without an exception if none was. */
+static PyObject *
+read_stored(shared_session *shared)
 {
-    int goes_on;
-    do {
-        int64_t slice_ns = wait_slice(deadline_ns);
-        Py_BEGIN_ALLOW_THREADS
-        *result = take(shared, slice_ns, taken, code);
-        Py_END_ALLOW_THREADS
-        goes_on = wait_goes_on(*result, deadline_ns);
-    } while (goes_on > 0);
-    return goes_on;
+    const BYTE *packet;
+    DWORD size;
+    if (!read_ahead_front(shared, &packet, &size)) {
+        return NULL;
+    }
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)packet, (Py_ssize_t)size);
+    read_ahead_pop(shared);
+    return bytes != NULL ? bytes : count_lost(shared);
 }
 
 /* The next packet; None when the time is over; NULL without an exception, and *closed, when the
@@ -102,27 +104,28 @@ static PyObject *
 read_one(session_object *self, int64_t deadline_ns, bool *closed)
 {
     shared_session *shared = self->shared;
-    taken_packet taken;
+    received_packet received;
     outcome result;
     DWORD code = 0;
-    Py_BEGIN_ALLOW_THREADS
-    result = take(shared, 0, &taken, &code);
-    Py_END_ALLOW_THREADS
-    if (result == OUTCOME_NOT_YET && deadline_ns != 0 &&
-        take_waiting(shared, deadline_ns, &taken, &result, &code) < 0) {
+    PyObject *stored = read_stored(shared);
+    if (stored != NULL || PyErr_Occurred()) {
+        return stored;
+    }
+    if (!attempt_until(shared, deadline_ns, receive_one, &received, &result, &code)) {
         return NULL;
     }
-    if (result == OUTCOME_DONE) {
-        return bytes_of_taken(shared, &taken);
-    }
-    if (result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
+    switch (result) {
+    case OUTCOME_DONE:
+        return bytes_of_received(shared, &received);
+    case OUTCOME_NOT_YET:
+    case OUTCOME_INTERRUPTED:
         Py_RETURN_NONE;
-    }
-    if (result == OUTCOME_CLOSED) {
+    case OUTCOME_CLOSED:
         *closed = true;
         return NULL;
+    default:
+        return session_raise(self, "WintunReceivePacket", result, code);
     }
-    return session_raise(self, "WintunReceivePacket", result, code);
 }
 
 const char session_read_doc[] =
@@ -138,11 +141,12 @@ const char session_read_doc[] =
 PyObject *
 session_read(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
 {
+    static const char *const names[] = {"timeout", NULL};
     session_object *self = (session_object *)object;
     PyObject *values[1];
     int64_t deadline_ns;
     bool closed = false;
-    if (!convert_arguments("read", read_names, 0, args, count, keywords, values) ||
+    if (!convert_arguments("read", names, 0, args, count, keywords, values) ||
         !convert_timeout(values[0], &deadline_ns)) {
         return NULL;
     }
@@ -157,63 +161,25 @@ session_next(PyObject *object)
     return read_one((session_object *)object, NO_DEADLINE, &closed);
 }
 
-/* --- Reading many ---------------------------------------------------------------------------- */
+/* --- Reading many ----------------------------------------------------------------------------- */
 
-typedef struct taken_batch {
-    DWORD count;
-    const BYTE *packets[BATCH];
-    DWORD sizes[BATCH];
-} taken_batch;
-
-/* Takes up to limit packets and holds them; waits for the first one only. */
-static outcome
-take_batch(shared_session *shared, int64_t deadline_ns, DWORD limit, taken_batch *batch,
-           DWORD *code)
+/* Appends an object that it takes over; false with an exception set. */
+static bool
+append(PyObject *list, PyObject *item)
 {
-    batch->count = 0;
-    if (!session_enter(shared)) {
-        return OUTCOME_CLOSED;
-    }
-    outcome result;
-    do {
-        int64_t wait_until = batch->count == 0 ? deadline_ns : 0;
-        result = session_receive(shared, wait_until, &batch->packets[batch->count],
-                                 &batch->sizes[batch->count], code);
-        if (result == OUTCOME_DONE) {
-            batch->count++;
-        }
-    } while (result == OUTCOME_DONE && batch->count < limit);
-    gate_hold(&shared->gate, batch->count);
-    session_leave(shared);
-    /* What stopped a batch that has packets will stop the next call, too, and is told then. */
-    return batch->count > 0 ? OUTCOME_DONE : result;
-}
-
-static void
-release_batch(shared_session *shared, const taken_batch *batch)
-{
-    for (DWORD i = 0; i < batch->count; i++) {
-        shared->api->ReleaseReceivePacket(shared->handle, batch->packets[i]);
-    }
-    session_unhold(shared, batch->count);
+    int failed = item != NULL ? PyList_Append(list, item) : -1;
+    Py_XDECREF(item);
+    return failed == 0;
 }
 
 /* Appends the packets to the list and gives their memory back, also when it fails. */
 static bool
-append_batch(shared_session *shared, const taken_batch *batch, PyObject *list)
+append_batch(shared_session *shared, const received_batch *batch, PyObject *list)
 {
     DWORD appended = 0;
-    while (appended < batch->count) {
-        PyObject *bytes = PyBytes_FromStringAndSize((const char *)batch->packets[appended],
-                                                    (Py_ssize_t)batch->sizes[appended]);
-        if (bytes == NULL) {
-            break;
-        }
-        int failed = PyList_Append(list, bytes);
-        Py_DECREF(bytes);
-        if (failed != 0) {
-            break;
-        }
+    while (appended < batch->count &&
+           append(list, PyBytes_FromStringAndSize((const char *)batch->packets[appended],
+                                                  (Py_ssize_t)batch->sizes[appended]))) {
         appended++;
     }
     Py_BEGIN_ALLOW_THREADS
@@ -223,55 +189,54 @@ append_batch(shared_session *shared, const taken_batch *batch, PyObject *list)
     return appended == batch->count;
 }
 
-static int
-take_batch_waiting(shared_session *shared, int64_t deadline_ns, DWORD limit, taken_batch *batch,
-                   outcome *result, DWORD *code)
+/* Appends what was read ahead, which comes before what is in the ring. */
+static bool
+append_stored(shared_session *shared, Py_ssize_t most, PyObject *list)
 {
-    int goes_on;
-    do {
-        int64_t slice_ns = wait_slice(deadline_ns);
+    received_packet received;
+    outcome result = OUTCOME_DONE;
+    DWORD code = 0;
+    bool appended = true;
+    while (appended && result == OUTCOME_DONE && PyList_Size(list) < most) {
         Py_BEGIN_ALLOW_THREADS
-        *result = take_batch(shared, slice_ns, limit, batch, code);
+        result = attempt_inside(shared, 0, receive_stored, &received, &code);
         Py_END_ALLOW_THREADS
-        goes_on = wait_goes_on(*result, deadline_ns);
-    } while (goes_on > 0);
-    return goes_on;
+        if (result == OUTCOME_DONE) {
+            appended = append(list, bytes_of_received(shared, &received));
+        }
+    }
+    return appended;
 }
 
-static PyObject *
-read_batches(session_object *self, DWORD most, int64_t deadline_ns)
+/* Fills the list; false with an exception set. What stops a list that has packets will stop the
+ * next call, too, and is told then. */
+static bool
+read_into_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObject *list)
 {
     shared_session *shared = self->shared;
-    taken_batch batch;
-    outcome result = OUTCOME_DONE;
-    DWORD limit = 0;
+    received_batch batch;
+    outcome result;
     DWORD code = 0;
-    PyObject *list = PyList_New(0);
-    if (list == NULL) {
-        return NULL;
-    }
     do {
-        limit = most < BATCH ? most : BATCH;
-        Py_BEGIN_ALLOW_THREADS
-        result = take_batch(shared, 0, limit, &batch, &code);
-        Py_END_ALLOW_THREADS
-        if (result == OUTCOME_NOT_YET && deadline_ns != 0 && PyList_Size(list) == 0 &&
-            take_batch_waiting(shared, deadline_ns, limit, &batch, &result, &code) < 0) {
-            goto failed;
+        Py_ssize_t left = most - PyList_Size(list);
+        batch.limit = left < BATCH ? (DWORD)left : BATCH;
+        if (!attempt_until(shared, PyList_Size(list) == 0 ? deadline_ns : 0, receive_batch, &batch,
+                           &result, &code)) {
+            return false;
         }
-        if (result == OUTCOME_DONE && !append_batch(shared, &batch, list)) {
-            goto failed;
+        if (result != OUTCOME_DONE) {
+            break;
         }
-        most -= result == OUTCOME_DONE ? batch.count : 0;
-    } while (result == OUTCOME_DONE && batch.count == limit && most > 0);
+        if (batch.count == 0 ? !append_stored(shared, most, list)
+                             : !append_batch(shared, &batch, list)) {
+            return false;
+        }
+    } while ((batch.count == 0 || batch.count == batch.limit) && PyList_Size(list) < most);
     if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && PyList_Size(list) == 0) {
         (void)session_raise(self, "WintunReceivePacket", result, code);
-        goto failed;
+        return false;
     }
-    return list;
-failed:
-    Py_DECREF(list);
-    return NULL;
+    return true;
 }
 
 const char session_read_many_doc[] =
@@ -293,15 +258,26 @@ session_read_many(PyObject *object, arguments args, Py_ssize_t count, PyObject *
         !convert_timeout(values[1], &deadline_ns)) {
         return NULL;
     }
-    return read_batches((session_object *)object, most, deadline_ns);
+    PyObject *list = PyList_New(0);
+    if (list != NULL &&
+        !read_into_list((session_object *)object, (Py_ssize_t)most, deadline_ns, list)) {
+        Py_CLEAR(list);
+    }
+    return list;
 }
 
-/* --- Writing --------------------------------------------------------------------------------- */
+/* --- Writing ---------------------------------------------------------------------------------- */
 
+/* The caller keeps a reference to packet until the view is released. */
 static bool
 get_packet_buffer(PyObject *packet, Py_buffer *view)
 {
-    if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
+    if (PyBytes_CheckExact(packet)) {
+        /* What most packets are; the buffer protocol would cost as much as the ring. */
+        view->obj = NULL;
+        view->buf = PyBytes_AsString(packet);
+        view->len = PyBytes_Size(packet);
+    } else if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
         return false;
     }
     if (view->len > WINTUN_MAX_IP_PACKET_SIZE) {
@@ -365,6 +341,15 @@ put_waiting(shared_session *shared, int64_t deadline_ns, const Py_buffer *views,
     return goes_on;
 }
 
+/* Counts a write that the full ring refused in the end. */
+static void
+count_refused(shared_session *shared, outcome result)
+{
+    if (result == OUTCOME_NOT_YET) {
+        atom_u64_count(&shared->statistics.ring_full, 1);
+    }
+}
+
 const char session_write_doc[] =
     "write(packet, timeout=0.0)\n--\n\n"
     "Writes one packet, an object with a contiguous buffer of at most 65535 bytes.\n\n"
@@ -394,6 +379,7 @@ session_write(PyObject *object, arguments args, Py_ssize_t count, PyObject *keyw
     if (raised < 0) {
         return NULL;
     }
+    count_refused(self->shared, result);
     if (result != OUTCOME_DONE) {
         return session_raise(self, "WintunAllocateSendPacket", result, code);
     }
@@ -482,6 +468,7 @@ session_write_many(PyObject *object, arguments args, Py_ssize_t count, PyObject 
     if (raised < 0) {
         return NULL;
     }
+    count_refused(self->shared, result);
     if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && written == 0) {
         return session_raise(self, "WintunAllocateSendPacket", result, code);
     }

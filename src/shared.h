@@ -15,6 +15,7 @@
 #include "library.h"
 
 typedef struct shared_session shared_session;
+struct read_ahead;
 
 typedef struct shared_adapter {
     atom_u32 references;
@@ -22,6 +23,7 @@ typedef struct shared_adapter {
     const library *library;
     WINTUN_ADAPTER_HANDLE handle;
     NET_LUID luid;
+    atom_u32 over;           /* the handle is closed */
     platform_mutex lock;     /* guards session */
     shared_session *session; /* the one that has not ended; a reference */
     atom_u32 waited_ipv4;    /* its interface was waited for in vain */
@@ -33,14 +35,15 @@ typedef struct session_statistics {
     atom_u64 bytes_received;
     atom_u64 packets_sent;
     atom_u64 bytes_sent;
-    atom_u64 ring_full;         /* allocations refused because the ring was full */
+    atom_u64 ring_full;         /* calls that the full ring refused something in the end */
     atom_u64 packets_discarded; /* accepted or received, and given back unused */
     atom_u64 waits;             /* times that a thread went to sleep */
 } session_statistics;
 
 struct shared_session {
     atom_u32 references;
-    gate gate; /* packets hold it */
+    gate gate;     /* packets hold it */
+    atom_u32 over; /* the API's session has ended */
     const WINTUN_API *api;
     platform_last_error_function last_error;
     WINTUN_SESSION_HANDLE handle;
@@ -49,6 +52,7 @@ struct shared_session {
     platform_event cancel;   /* manual-reset: set when the session is closed */
     platform_event baton;    /* auto-reset: "there may be more", from one waiter to the next */
     atom_u32 waiters;
+    struct read_ahead *ahead; /* receive.h */
     session_statistics statistics;
 };
 
@@ -61,10 +65,17 @@ typedef enum outcome {
     OUTCOME_FAILED
 } outcome;
 
+/* How long one thread waits for others that are about to leave. They do so at once, except a thread
+ * that the interpreter's exit has stopped, or the own one inside a call that calls back. */
+#define SHARED_PATIENCE_NS INT64_C(1000000000)
+
 /* Marks an instant that is never reached. */
 #define NO_DEADLINE INT64_MAX
 
-/* --- Adapters -------------------------------------------------------------------------------- */
+/* Waits, not longer than SHARED_PATIENCE_NS, while the condition holds. */
+void wait_while(bool (*condition)(void *context), void *context);
+
+/* --- Adapters --------------------------------------------------------------------------------- */
 
 /* Wraps a handle that was just created or opened. NULL: no memory; the handle is then closed. */
 shared_adapter *adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle);
@@ -74,13 +85,21 @@ void adapter_unreference(shared_adapter *adapter);
 bool adapter_enter(shared_adapter *adapter);
 void adapter_leave(shared_adapter *adapter);
 
-/* Closes the adapter and its session. Any number of times. */
+/* Gives back the hold that its session had. */
+void adapter_unhold(shared_adapter *adapter);
+
+/* The session that is not over, as a new reference, or NULL. */
+shared_session *adapter_session(shared_adapter *adapter);
+
+/* Closes the adapter and its session, and returns when it is over or packets are held. Any number
+ * of times. */
 void adapter_close(shared_adapter *adapter);
 
-/* --- Sessions -------------------------------------------------------------------------------- */
+/* --- Sessions --------------------------------------------------------------------------------- */
 
-/* Starts the adapter's session. On OUTCOME_DONE *started is a new reference; on OUTCOME_FAILED
- * *code and *function, the name of what failed, are stored. */
+/* Starts the adapter's session. One that is closed, but not over because packets are held, is
+ * waited for, up to SHARED_PATIENCE_NS. On OUTCOME_DONE *started is a new reference; on
+ * OUTCOME_FAILED *code and *function, the name of what failed, are stored. */
 outcome session_start(shared_adapter *adapter, DWORD capacity, shared_session **started,
                       DWORD *code, const char **function);
 void session_reference(shared_session *session);
@@ -90,23 +109,30 @@ bool session_enter(shared_session *session);
 void session_leave(shared_session *session);
 void session_unhold(shared_session *session, uint64_t count);
 
-/* Closes the session: wakes all that wait and returns when no call is inside. It has ended then,
- * too, unless packets are held. Any number of times. */
+/* Closes the session: wakes all that wait, and returns when it is over or packets are held. Any
+ * number of times. */
 void session_end(shared_session *session);
 
-/* --- Waiting, between session_enter and session_leave ------------------------------------------
- */
+/* --- Waiting, between session_enter and session_leave ----------------------------------------- */
 
-/* Waits until packets may have arrived: OUTCOME_DONE, or OUTCOME_NOT_YET at the deadline. */
-outcome session_wait(shared_session *session, int64_t deadline_ns, DWORD *code);
+/* One attempt at what a thread waits for: anything but OUTCOME_NOT_YET ends the wait. */
+typedef outcome (*attempt_function)(shared_session *session, void *context, DWORD *code);
+
+/* Attempts again whenever packets may have arrived, until the deadline. */
+outcome session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function attempt,
+                         void *context, DWORD *code);
+
+/* Waits until packets may have arrived, unless attempt says that some are there: OUTCOME_DONE, or
+ * OUTCOME_NOT_YET at the deadline. */
+outcome session_wait(shared_session *session, int64_t deadline_ns, attempt_function attempt,
+                     DWORD *code);
+
+/* Wakes a waiting thread, if there are more of them than the caller itself (0 or 1). */
+void session_pass_baton(shared_session *session, uint32_t myself);
 
 /* Waits a little for the driver to take packets out of a full ring; there is no event for that, so
  * it spins, then yields, then sleeps, by the number of attempts made before. */
 outcome session_back_off(shared_session *session, unsigned attempt);
-
-/* Takes the next packet, or waits for one until the deadline (0: does not wait). */
-outcome session_receive(shared_session *session, int64_t deadline_ns, const BYTE **packet,
-                        DWORD *size, DWORD *code);
 
 /* Reserves room for a packet, or waits for room until the deadline (0: does not wait). */
 outcome session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,

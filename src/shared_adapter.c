@@ -43,23 +43,32 @@ adapter_enter(shared_adapter *adapter)
     return gate_enter(&adapter->gate);
 }
 
+/* Called exactly once, by the adapter's last user. */
 static void
-close_handle(shared_adapter *adapter)
+finish(shared_adapter *adapter)
 {
     adapter->library->wintun.CloseAdapter(adapter->handle);
+    atom_u32_store(&adapter->over, 1);
 }
 
 void
 adapter_leave(shared_adapter *adapter)
 {
     if (gate_leave(&adapter->gate)) {
-        close_handle(adapter);
+        finish(adapter);
     }
 }
 
-/* The session that has not ended, as a new reference, or NULL. */
-static shared_session *
-current_session(shared_adapter *adapter)
+void
+adapter_unhold(shared_adapter *adapter)
+{
+    if (gate_unhold(&adapter->gate, 1)) {
+        finish(adapter);
+    }
+}
+
+shared_session *
+adapter_session(shared_adapter *adapter)
 {
     platform_mutex_lock(&adapter->lock);
     shared_session *session = adapter->session;
@@ -70,22 +79,32 @@ current_session(shared_adapter *adapter)
     return session;
 }
 
+static bool
+has_calls(void *adapter)
+{
+    return gate_has_calls(&((shared_adapter *)adapter)->gate);
+}
+
+static bool
+is_ending(void *adapter)
+{
+    shared_adapter *ending = adapter;
+    return atom_u32_load(&ending->over) == 0 && !gate_has_holds(&ending->gate);
+}
+
 void
 adapter_close(shared_adapter *adapter)
 {
     /* In this order a session that is being started either is seen below or sees the closed gate.
      */
-    gate_closing closing = gate_close(&adapter->gate);
-    if (closing == GATE_WAS_CLOSED) {
-        return;
+    if (gate_close(&adapter->gate) == GATE_UNUSED) {
+        finish(adapter);
     }
-    if (closing == GATE_UNUSED) {
-        close_handle(adapter);
-        return;
-    }
-    shared_session *session = current_session(adapter);
+    shared_session *session = adapter_session(adapter);
     if (session != NULL) {
         session_end(session);
         session_unreference(session);
     }
+    wait_while(has_calls, adapter);
+    wait_while(is_ending, adapter);
 }

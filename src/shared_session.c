@@ -3,7 +3,7 @@
  * A session as several threads share it: start, waiting, the two ring operations that can wait,
  * end.
  */
-#include "shared.h"
+#include "receive.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@
 #define BACK_OFF_YIELDS 1024
 #define BACK_OFF_SLEEP_NS INT64_C(1000000)
 
-/* --- References and the gate ----------------------------------------------------------------- */
+/* --- References and the gate ------------------------------------------------------------------ */
 
 void
 session_reference(shared_session *session)
@@ -27,6 +27,7 @@ session_unreference(shared_session *session)
     if (atom_u32_add(&session->references, UINT32_MAX) == 1) {
         platform_event_close(&session->cancel);
         platform_event_close(&session->baton);
+        read_ahead_free(session->ahead);
         adapter_unreference(session->adapter);
         free(session);
     }
@@ -44,9 +45,8 @@ finish(shared_session *session)
         adapter->session = NULL;
     }
     platform_mutex_unlock(&adapter->lock);
-    if (gate_unhold(&adapter->gate, 1)) {
-        adapter->library->wintun.CloseAdapter(adapter->handle);
-    }
+    adapter_unhold(adapter);
+    atom_u32_store(&session->over, 1);
     if (registered) {
         session_unreference(session);
     }
@@ -75,18 +75,10 @@ session_unhold(shared_session *session, uint64_t count)
 }
 
 void
-session_end(shared_session *session)
+wait_while(bool (*condition)(void *context), void *context)
 {
-    gate_closing closing = gate_close(&session->gate);
-    if (closing == GATE_UNUSED) {
-        finish(session);
-        return;
-    }
-    if (closing == GATE_IN_USE) {
-        platform_event_set(&session->cancel);
-    }
-    /* Calls leave at once: none of them blocks on anything but the cancel event. */
-    for (unsigned attempt = 0; gate_has_calls(&session->gate); attempt++) {
+    int64_t deadline_ns = platform_clock_ns() + SHARED_PATIENCE_NS;
+    for (unsigned attempt = 0; condition(context) && platform_clock_ns() < deadline_ns; attempt++) {
         if (attempt < BACK_OFF_SPINS) {
             platform_yield();
         } else {
@@ -95,7 +87,36 @@ session_end(shared_session *session)
     }
 }
 
-/* --- Start ----------------------------------------------------------------------------------- */
+static bool
+has_calls(void *session)
+{
+    return gate_has_calls(&((shared_session *)session)->gate);
+}
+
+static bool
+is_ending(void *session)
+{
+    shared_session *ending = session;
+    return atom_u32_load(&ending->over) == 0 && !gate_has_holds(&ending->gate);
+}
+
+void
+session_end(shared_session *session)
+{
+    gate_closing closing = gate_close(&session->gate);
+    if (closing == GATE_UNUSED) {
+        finish(session);
+    } else if (closing == GATE_IN_USE) {
+        platform_event_set(&session->cancel);
+    }
+    wait_while(has_calls, session);
+    if (closing == GATE_IN_USE) {
+        read_ahead_discard(session);
+    }
+    wait_while(is_ending, session);
+}
+
+/* --- Start ------------------------------------------------------------------------------------ */
 
 static shared_session *
 new_session(shared_adapter *adapter)
@@ -104,8 +125,12 @@ new_session(shared_adapter *adapter)
     if (session == NULL) {
         return NULL;
     }
-    if (!platform_event_create(&session->cancel, true)) {
+    session->ahead = read_ahead_new();
+    if (session->ahead == NULL) {
         goto cleanup_session;
+    }
+    if (!platform_event_create(&session->cancel, true)) {
+        goto cleanup_ahead;
     }
     if (!platform_event_create(&session->baton, false)) {
         goto cleanup_cancel;
@@ -118,6 +143,8 @@ new_session(shared_adapter *adapter)
     return session;
 cleanup_cancel:
     platform_event_close(&session->cancel);
+cleanup_ahead:
+    read_ahead_free(session->ahead);
 cleanup_session:
     free(session);
     return NULL;
@@ -143,6 +170,25 @@ open_handle(shared_session *session, DWORD capacity, DWORD *code, const char **f
     return true;
 }
 
+static bool
+is_not_over(void *session)
+{
+    return atom_u32_load(&((shared_session *)session)->over) == 0;
+}
+
+/* Of a session that is closed, packets may still be held: most often for a moment. */
+static void
+wait_for_closed_session(shared_adapter *adapter)
+{
+    shared_session *before = adapter_session(adapter);
+    if (before != NULL) {
+        if (gate_is_closed(&before->gate)) {
+            wait_while(is_not_over, before);
+        }
+        session_unreference(before);
+    }
+}
+
 static void
 register_session(shared_session *session)
 {
@@ -158,6 +204,7 @@ static outcome
 start_inside(shared_adapter *adapter, DWORD capacity, shared_session **started, DWORD *code,
              const char **function)
 {
+    wait_for_closed_session(adapter);
     shared_session *session = new_session(adapter);
     if (session == NULL) {
         *function = "WintunStartSession";
@@ -191,7 +238,7 @@ session_start(shared_adapter *adapter, DWORD capacity, shared_session **started,
     return result;
 }
 
-/* --- Waiting --------------------------------------------------------------------------------- */
+/* --- Waiting ---------------------------------------------------------------------------------- */
 
 static int64_t
 time_left(int64_t deadline_ns)
@@ -227,12 +274,45 @@ sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
 }
 
 outcome
-session_wait(shared_session *session, int64_t deadline_ns, DWORD *code)
+session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function attempt,
+                 void *context, DWORD *code)
 {
+    outcome result = OUTCOME_DONE;
+    /* Before the look at the ring: a thread that takes one of several packets passes the signal on
+     * only to those it sees waiting. */
     (void)atom_u32_add(&session->waiters, 1);
-    outcome result = sleep_once(session, deadline_ns, code);
+    while (result == OUTCOME_DONE) {
+        result = attempt(session, context, code);
+        if (result != OUTCOME_NOT_YET) {
+            break;
+        }
+        result = sleep_once(session, deadline_ns, code);
+    }
+    if (result == OUTCOME_DONE) {
+        session_pass_baton(session, 1); /* one signal may stand for several packets */
+    }
     (void)atom_u32_add(&session->waiters, UINT32_MAX);
     return result;
+}
+
+outcome
+session_wait(shared_session *session, int64_t deadline_ns, attempt_function attempt, DWORD *code)
+{
+    (void)atom_u32_add(&session->waiters, 1);
+    outcome result = attempt(session, NULL, code);
+    if (result == OUTCOME_NOT_YET) {
+        result = sleep_once(session, deadline_ns, code);
+    }
+    (void)atom_u32_add(&session->waiters, UINT32_MAX);
+    return result;
+}
+
+void
+session_pass_baton(shared_session *session, uint32_t myself)
+{
+    if (atom_u32_load(&session->waiters) > myself) {
+        platform_event_set(&session->baton);
+    }
 }
 
 outcome
@@ -256,68 +336,7 @@ session_back_off(shared_session *session, unsigned attempt)
     }
 }
 
-/* --- Ring operations ------------------------------------------------------------------------- */
-
-/* Wakes a waiting thread, if there are more of them than the caller itself. */
-static void
-pass_baton(shared_session *session, uint32_t myself)
-{
-    if (atom_u32_load(&session->waiters) > myself) {
-        platform_event_set(&session->baton);
-    }
-}
-
-static outcome
-receive_now(shared_session *session, const BYTE **packet, DWORD *size, DWORD *code)
-{
-    *packet = session->api->ReceivePacket(session->handle, size);
-    if (*packet != NULL) {
-        atom_u64_count(&session->statistics.packets_received, 1);
-        atom_u64_count(&session->statistics.bytes_received, *size);
-        return OUTCOME_DONE;
-    }
-    *code = session->last_error();
-    if (*code == ERROR_NO_MORE_ITEMS) {
-        return OUTCOME_NOT_YET;
-    }
-    /* The driver signals the end of the adapter once, which wakes one thread: each wakes the next.
-     */
-    pass_baton(session, 0);
-    return OUTCOME_FAILED;
-}
-
-static outcome
-wait_and_receive(shared_session *session, int64_t deadline_ns, const BYTE **packet, DWORD *size,
-                 DWORD *code)
-{
-    outcome result = OUTCOME_DONE;
-    /* Before the look at the ring: a thread that takes one of several packets passes the signal on
-     * only to those it sees waiting. */
-    (void)atom_u32_add(&session->waiters, 1);
-    while (result == OUTCOME_DONE) {
-        result = receive_now(session, packet, size, code);
-        if (result != OUTCOME_NOT_YET) {
-            break;
-        }
-        result = sleep_once(session, deadline_ns, code);
-    }
-    if (result == OUTCOME_DONE) {
-        pass_baton(session, 1); /* one signal may stand for several packets */
-    }
-    (void)atom_u32_add(&session->waiters, UINT32_MAX);
-    return result;
-}
-
-outcome
-session_receive(shared_session *session, int64_t deadline_ns, const BYTE **packet, DWORD *size,
-                DWORD *code)
-{
-    outcome result = receive_now(session, packet, size, code);
-    if (result == OUTCOME_NOT_YET && deadline_ns != 0) {
-        result = wait_and_receive(session, deadline_ns, packet, size, code);
-    }
-    return result;
-}
+/* --- Writing ---------------------------------------------------------------------------------- */
 
 outcome
 session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
@@ -331,9 +350,6 @@ session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE 
         *code = session->last_error();
         if (*code != ERROR_BUFFER_OVERFLOW) {
             return OUTCOME_FAILED;
-        }
-        if (attempt == 0) {
-            atom_u64_count(&session->statistics.ring_full, 1);
         }
         if (deadline_ns == 0 || platform_clock_ns() >= deadline_ns) {
             return OUTCOME_NOT_YET;

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Taking packets out of the ring.
+ */
+#include "receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Enough that the GIL's cost is shared by many, and little against the smallest ring: packets in
+ * the store are lost when the session ends, as are those in the ring. */
+#define AHEAD_PACKETS 16
+#define AHEAD_BYTES 16384
+
+typedef struct ahead_entry {
+    DWORD size;
+    DWORD offset;
+    const BYTE *in_ring; /* held; NULL: the packet is in copies, at offset */
+} ahead_entry;
+
+struct read_ahead {
+    platform_mutex lock;
+    atom_u32 count; /* changed under the lock, peeked at without */
+    unsigned first;
+    DWORD used;
+    ahead_entry entries[AHEAD_PACKETS];
+    BYTE copies[AHEAD_BYTES];
+};
+
+read_ahead *
+read_ahead_new(void)
+{
+    read_ahead *ahead = calloc(1, sizeof(*ahead));
+    if (ahead != NULL) {
+        platform_mutex_init(&ahead->lock);
+    }
+    return ahead;
+}
+
+void
+read_ahead_free(read_ahead *ahead)
+{
+    platform_mutex_destroy(&ahead->lock);
+    free(ahead);
+}
+
+/* --- The ring (under the lock) ---------------------------------------------------------------- */
+
+static outcome
+receive_from_ring(shared_session *session, const BYTE **packet, DWORD *size, DWORD *code)
+{
+    *packet = session->api->ReceivePacket(session->handle, size);
+    if (*packet != NULL) {
+        return OUTCOME_DONE;
+    }
+    *code = session->last_error();
+    if (*code == ERROR_NO_MORE_ITEMS) {
+        return OUTCOME_NOT_YET;
+    }
+    /* The driver signals the end of the adapter once, which wakes one thread: each wakes the next.
+     */
+    session_pass_baton(session, 0);
+    return OUTCOME_FAILED;
+}
+
+static void
+count_received(shared_session *session, uint64_t packets, uint64_t bytes)
+{
+    atom_u64_count(&session->statistics.packets_received, packets);
+    atom_u64_count(&session->statistics.bytes_received, bytes);
+}
+
+/* --- The store (under the lock) --------------------------------------------------------------- */
+
+/* Fills the empty store from the ring. What ends it ends the next attempt, too, and is told then.
+ */
+static void
+fill(shared_session *session)
+{
+    read_ahead *ahead = session->ahead;
+    DWORD code;
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+    ahead->first = 0;
+    ahead->used = 0;
+    while (count < AHEAD_PACKETS && ahead->used <= AHEAD_BYTES - SMALL_PACKET) {
+        ahead_entry *entry = &ahead->entries[count];
+        const BYTE *packet;
+        if (receive_from_ring(session, &packet, &entry->size, &code) != OUTCOME_DONE) {
+            break;
+        }
+        count++;
+        bytes += entry->size;
+        entry->in_ring = NULL;
+        entry->offset = ahead->used;
+        if (entry->size > SMALL_PACKET) {
+            gate_hold(&session->gate, 1);
+            entry->in_ring = packet;
+            break;
+        }
+        memcpy(&ahead->copies[ahead->used], packet, entry->size);
+        ahead->used += entry->size;
+        session->api->ReleaseReceivePacket(session->handle, packet);
+    }
+    atom_u32_note(&ahead->count, count);
+    count_received(session, count, bytes);
+}
+
+static void
+drop_front(shared_session *session)
+{
+    read_ahead *ahead = session->ahead;
+    ahead->first++;
+    atom_u32_note(&ahead->count, atom_u32_load(&ahead->count) - 1);
+}
+
+static void
+take_front(shared_session *session, received_packet *received)
+{
+    const read_ahead *ahead = session->ahead;
+    const ahead_entry *entry = &ahead->entries[ahead->first];
+    received->size = entry->size;
+    received->in_ring = entry->in_ring;
+    if (entry->in_ring == NULL) {
+        memcpy(received->copy, &ahead->copies[entry->offset], entry->size);
+    }
+    drop_front(session);
+}
+
+static bool
+store_is_empty(shared_session *session)
+{
+    return atom_u32_load(&session->ahead->count) == 0;
+}
+
+void
+read_ahead_discard(shared_session *session)
+{
+    received_packet dropped;
+    platform_mutex_lock(&session->ahead->lock);
+    while (!store_is_empty(session)) {
+        take_front(session, &dropped);
+        atom_u64_count(&session->statistics.packets_discarded, 1);
+        if (dropped.in_ring != NULL) {
+            session->api->ReleaseReceivePacket(session->handle, dropped.in_ring);
+            session_unhold(session, 1);
+        }
+    }
+    platform_mutex_unlock(&session->ahead->lock);
+}
+
+bool
+read_ahead_front(shared_session *session, const BYTE **packet, DWORD *size)
+{
+    read_ahead *ahead = session->ahead;
+    if (store_is_empty(session) || !platform_mutex_try_lock(&ahead->lock)) {
+        return false;
+    }
+    const ahead_entry *entry = &ahead->entries[ahead->first];
+    if (store_is_empty(session) || entry->in_ring != NULL || gate_is_closed(&session->gate)) {
+        platform_mutex_unlock(&ahead->lock);
+        return false;
+    }
+    *packet = &ahead->copies[entry->offset];
+    *size = entry->size;
+    return true;
+}
+
+void
+read_ahead_pop(shared_session *session)
+{
+    drop_front(session);
+    platform_mutex_unlock(&session->ahead->lock);
+}
+
+/* --- Attempts --------------------------------------------------------------------------------- */
+
+/* A packet that stays in the ring until it is given back. */
+static void
+hold(shared_session *session, received_packet *received, const BYTE *packet)
+{
+    gate_hold(&session->gate, 1);
+    received->in_ring = packet;
+}
+
+outcome
+receive_in_place(shared_session *session, void *context, DWORD *code)
+{
+    received_packet *received = context;
+    const BYTE *packet;
+    outcome result = OUTCOME_DONE;
+    platform_mutex_lock(&session->ahead->lock);
+    if (!store_is_empty(session)) {
+        take_front(session, received);
+    } else {
+        result = receive_from_ring(session, &packet, &received->size, code);
+        if (result == OUTCOME_DONE) {
+            hold(session, received, packet);
+            count_received(session, 1, received->size);
+        }
+    }
+    platform_mutex_unlock(&session->ahead->lock);
+    return result;
+}
+
+/* The next packet from the ring, and the store filled with what comes after it. */
+static outcome
+take_and_fill(shared_session *session, received_packet *received, DWORD *code)
+{
+    const BYTE *packet;
+    outcome result = receive_from_ring(session, &packet, &received->size, code);
+    if (result != OUTCOME_DONE) {
+        return result;
+    }
+    count_received(session, 1, received->size);
+    if (received->size > SMALL_PACKET) {
+        hold(session, received, packet);
+        return OUTCOME_DONE;
+    }
+    received->in_ring = NULL;
+    memcpy(received->copy, packet, received->size);
+    session->api->ReleaseReceivePacket(session->handle, packet);
+    fill(session);
+    return OUTCOME_DONE;
+}
+
+/* The call stays inside as long as the packet is in the ring, so that who ends the session waits.
+ */
+static void
+stay_with(shared_session *session, const received_packet *received)
+{
+    if (received->in_ring != NULL) {
+        gate_stay(&session->gate);
+    }
+}
+
+outcome
+receive_one(shared_session *session, void *context, DWORD *code)
+{
+    outcome result = OUTCOME_DONE;
+    platform_mutex_lock(&session->ahead->lock);
+    if (store_is_empty(session)) {
+        result = take_and_fill(session, context, code);
+    } else {
+        take_front(session, context);
+    }
+    platform_mutex_unlock(&session->ahead->lock);
+    if (result == OUTCOME_DONE) {
+        stay_with(session, context);
+    }
+    return result;
+}
+
+static outcome
+take_batch(shared_session *session, received_batch *batch, DWORD *code)
+{
+    uint64_t bytes = 0;
+    outcome result = OUTCOME_DONE;
+    while (batch->count < batch->limit) {
+        result = receive_from_ring(session, &batch->packets[batch->count],
+                                   &batch->sizes[batch->count], code);
+        if (result != OUTCOME_DONE) {
+            break;
+        }
+        bytes += batch->sizes[batch->count];
+        batch->count++;
+    }
+    if (batch->count == 0) {
+        return result;
+    }
+    gate_hold(&session->gate, batch->count);
+    gate_stay(&session->gate);
+    count_received(session, batch->count, bytes);
+    return OUTCOME_DONE; /* what stopped the batch will stop the next attempt, and is told then */
+}
+
+outcome
+receive_batch(shared_session *session, void *context, DWORD *code)
+{
+    received_batch *batch = context;
+    outcome result = OUTCOME_DONE;
+    batch->count = 0;
+    platform_mutex_lock(&session->ahead->lock);
+    if (store_is_empty(session)) {
+        result = take_batch(session, batch, code);
+    }
+    platform_mutex_unlock(&session->ahead->lock);
+    return result;
+}
+
+outcome
+receive_stored(shared_session *session, void *context, DWORD *code)
+{
+    outcome result = OUTCOME_NOT_YET;
+    (void)code;
+    platform_mutex_lock(&session->ahead->lock);
+    if (!store_is_empty(session)) {
+        take_front(session, context);
+        result = OUTCOME_DONE;
+    }
+    platform_mutex_unlock(&session->ahead->lock);
+    if (result == OUTCOME_DONE) {
+        stay_with(session, context);
+    }
+    return result;
+}
+
+outcome
+receive_nothing(shared_session *session, void *context, DWORD *code)
+{
+    (void)context;
+    (void)code;
+    return store_is_empty(session) ? OUTCOME_NOT_YET : OUTCOME_DONE;
+}
+
+/* --- Giving back ------------------------------------------------------------------------------ */
+
+void
+release_one(shared_session *session, const BYTE *packet)
+{
+    session->api->ReleaseReceivePacket(session->handle, packet);
+    session_unhold(session, 1);
+    session_leave(session);
+}
+
+void
+release_batch(shared_session *session, const received_batch *batch)
+{
+    for (DWORD i = 0; i < batch->count; i++) {
+        session->api->ReleaseReceivePacket(session->handle, batch->packets[i]);
+    }
+    session_unhold(session, batch->count);
+    session_leave(session);
+}
