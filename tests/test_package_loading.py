@@ -39,7 +39,8 @@ def test_a_path_of_the_wrong_type_is_a_type_error(path: object) -> None:
 def test_a_file_that_is_not_there_is_a_file_not_found_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as failure:
         wintun.load(tmp_path / "none")
-    assert failure.value.winerror in (2, 126)  # type: ignore[attr-defined]
+    assert failure.value.winerror == 2  # type: ignore[attr-defined]
+    assert failure.value.filename == str(tmp_path / "none")
 
 
 def test_a_file_that_is_no_library_is_an_os_error_that_names_it(tmp_path: Path) -> None:

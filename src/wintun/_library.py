@@ -141,6 +141,9 @@ def _find_official() -> str:
 
 
 def _load_absolute(path: str) -> None:
+    # Windows blames a missing module, and would say the same of one that the file itself needs.
+    if not os.path.exists(path):
+        raise _error("no such file", path, errno.ENOENT, _ERROR_FILE_NOT_FOUND)
     try:
         _wintun.load_library(os.fsencode(path))
     except OSError as error:
