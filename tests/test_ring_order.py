@@ -111,6 +111,46 @@ def test_packets_given_back_among_packets_sent_arrive_nowhere_in_any_order(
     assert collect_all(name) == [ipv4_packet(40), ipv4_packet(42)]
 
 
+def test_packets_are_read_in_the_order_of_arrival_whichever_way_each_is_read(
+    session: wintun.Session,
+) -> None:
+    simulator.fill(session.adapter.name, 40, 400)
+    ways: list[Callable[[], list[bytes]]] = [
+        lambda: [session.read() or b""],
+        lambda: session.read_many(3),
+        lambda: [session.read(timeout=None) or b""],
+        lambda: [bytes(session.receive_packet() or b"")],
+        lambda: [session.read() or b""],
+        lambda: [session.read() or b""],
+        lambda: session.read_many(1, timeout=None),
+    ]
+    packets: list[bytes] = []
+    for way in itertools.cycle(ways):
+        packets += way()
+        if len(packets) >= 400:
+            break
+    assert [int.from_bytes(packet[12:16], "big") for packet in packets] == list(range(400))
+
+
+def test_packets_that_were_delivered_before_the_adapter_was_removed_can_be_read_or_it_says_so(
+    session: wintun.Session,
+) -> None:
+    simulator.fill(session.adapter.name, 40, 10)
+    assert session.read() is not None
+    simulator.remove_adapter(session.adapter.name)
+    numbers = []
+    removal: wintun.AdapterTerminatingError | None = None
+    while removal is None:
+        try:
+            packet = session.read()
+        except wintun.AdapterTerminatingError as error:
+            removal = error
+        else:
+            assert packet is not None, "neither a packet nor a word about the removal"
+            numbers.append(int.from_bytes(packet[12:16], "big"))
+    assert numbers == list(range(1, 1 + len(numbers)))
+
+
 def test_the_whole_ring_can_be_held_and_given_back_backwards(session: wintun.Session) -> None:
     name = session.adapter.name
     sizes = sizes_that_fill(MIN_CAPACITY)

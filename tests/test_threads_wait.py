@@ -86,6 +86,20 @@ def test_a_burst_of_packets_wakes_as_many_readers_that_take_one_each_and_leave(
 
 
 @pytest.mark.threads
+@pytest.mark.parametrize("take_one", [one_read, one_read_many])
+def test_a_thread_that_polls_leaves_the_rest_of_a_burst_to_those_who_wait(
+    session: wintun.Session, take_one: Callable[[wintun.Session], bytes | None]
+) -> None:
+    for _ in range(scaled(300, at_least=30)):
+        waiting = [Worker(take_one, session) for _ in range(2)]
+        simulator.fill(session.adapter.name, 40, 3)
+        polled = session.read()
+        simulator.fill(session.adapter.name, 40, 1)
+        numbers = [worker.result() for worker in waiting] + [polled]
+        assert sum(packet is not None for packet in numbers) + len(session.read_many()) == 4
+
+
+@pytest.mark.threads
 def test_waiters_that_drain_the_ring_after_each_wait_get_every_packet_of_many_bursts(
     session: wintun.Session,
 ) -> None:
