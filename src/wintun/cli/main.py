@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code of the process."""
     try:
+        wintun.set_logger(None)  # what goes wrong is told here, in one line
         parser = make_parser()
         options = parser.parse_args(arguments)
         if sys.stdout is not None:
