@@ -62,7 +62,8 @@ typedef struct SIMULATOR_COUNTS {
 
 /* Socket: with SIMULATOR_WIRE_SOCKET the descriptor or SOCKET, duplicated by the call (and closed
  * when replaced); otherwise ignored. PacketSize: with SIMULATOR_WIRE_FLOOD 20 to 65535, otherwise
- * ignored. Takes effect when the next session starts. */
+ * ignored. ERROR_NOT_SUPPORTED: the socket is a stream. Takes effect when the next session starts.
+ */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetWire(const char *Adapter, DWORD Wire,
                                                      DWORD64 Socket, DWORD PacketSize);
 

@@ -40,16 +40,20 @@ struct wire_reader {
 };
 
 /* A socket is asked not to block in each call; any other descriptor has to be made so, which its
- * other users see. */
-static bool
+ * other users see. Returns a Win32 code. */
+static DWORD
 prepare(wire_socket *wire)
 {
     int type;
     socklen_t size = sizeof(type);
     wire->is_socket = getsockopt(wire->descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+    if (wire->is_socket) {
+        return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : ERROR_SUCCESS;
+    }
     int flags = fcntl(wire->descriptor, F_GETFL);
-    return wire->is_socket ||
-           (flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1);
+    return flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1
+               ? ERROR_SUCCESS
+               : ERROR_INVALID_HANDLE;
 }
 
 wire_socket *
@@ -62,8 +66,8 @@ wire_socket_duplicate(DWORD64 socket, DWORD *code)
     }
     atom_u32_store(&wire->references, 1);
     wire->descriptor = socket <= 0x7FFFFFFF ? fcntl((int)socket, F_DUPFD_CLOEXEC, 0) : -1;
-    if (wire->descriptor == -1 || !prepare(wire)) {
-        *code = ERROR_INVALID_HANDLE;
+    *code = wire->descriptor != -1 ? prepare(wire) : ERROR_INVALID_HANDLE;
+    if (*code != ERROR_SUCCESS) {
         wire_socket_release(wire);
         return NULL;
     }

@@ -41,6 +41,19 @@ duplicate(SOCKET original)
                       WSA_FLAG_OVERLAPPED);
 }
 
+/* Returns a Win32 code. */
+static DWORD
+check_type(SOCKET socket)
+{
+    int type;
+    int size = sizeof(type);
+    if (socket == INVALID_SOCKET ||
+        getsockopt(socket, SOL_SOCKET, SO_TYPE, (char *)&type, &size) != 0) {
+        return ERROR_INVALID_HANDLE;
+    }
+    return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : ERROR_SUCCESS;
+}
+
 wire_socket *
 wire_socket_duplicate(DWORD64 socket, DWORD *code)
 {
@@ -51,8 +64,8 @@ wire_socket_duplicate(DWORD64 socket, DWORD *code)
     }
     atom_u32_store(&wire->references, 1);
     wire->socket = duplicate((SOCKET)socket);
-    if (wire->socket == INVALID_SOCKET) {
-        *code = ERROR_INVALID_HANDLE;
+    *code = check_type(wire->socket);
+    if (*code != ERROR_SUCCESS) {
         wire_socket_release(wire);
         return NULL;
     }
@@ -129,7 +142,8 @@ wire_reader_wait(wire_reader *reader, HANDLE stop)
 static bool
 is_passing(int error)
 {
-    return error == WSAECONNRESET || error == WSAENETRESET || error == WSAEMSGSIZE;
+    return error == WSAECONNRESET || error == WSAECONNREFUSED || error == WSAENETRESET ||
+           error == WSAEMSGSIZE;
 }
 
 /* The length of what was read, 0 if nothing is there now, -1 if one packet failed. */

@@ -222,7 +222,7 @@ def set_wire(
         packet_size: For "flood": bytes a packet, 20 to 65535.
 
     Raises:
-        ValueError: No such wire, a size out of range, or no `sock` for "socket".
+        ValueError: No such wire, a size out of range, no `sock` for "socket", or a stream.
         OSError: `sock` is closed or not fit.
     """
     if wire not in _WIRES:
@@ -240,6 +240,8 @@ def set_wire(
     code = _functions["SetWire"](_optional_name(adapter), _WIRES.index(wire), descriptor, size)
     if code == _INVALID_HANDLE:
         raise OSError(f"sock is not an open socket or descriptor: {sock!r}")
+    if code == _NOT_SUPPORTED:
+        raise ValueError(f"sock must keep packets apart, as datagram sockets do: {sock!r}")
     _check(code, adapter)
 
 

@@ -65,7 +65,7 @@ def test_a_delay_makes_calls_take_longer(unique_name: Callable[[], str]) -> None
     simulator.set_delay("WintunCreateAdapter", 200)
     began = time.monotonic()
     wintun.Adapter.create(unique_name(), "Test").close()
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 0.15, "clocks differ, but not so much"
 
 
 # --- Pausing ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import struct
@@ -97,6 +98,8 @@ def test_wrong_arguments_are_refused() -> None:
             simulator.set_wire("x", "flood", packet_size=size)
     with pytest.raises(OSError, match="sock"):
         simulator.set_wire("x", "socket", sock=1_000_000)
+    with socket.socket() as stream, pytest.raises(ValueError, match="datagram"):
+        simulator.set_wire("x", "socket", sock=stream)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
         pass
     with pytest.raises(OSError, match="closed"):
@@ -211,6 +214,10 @@ def test_what_is_not_ip_does_not_pass_a_socket(
     )
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32" and hasattr(ctypes.windll.ntdll, "wine_get_version"),
+    reason="Wine never ends a read of a socket whose peer was once not there",
+)
 def test_a_peer_that_is_not_there_yet_does_not_end_the_wire(
     make_device: MakeDevice,
 ) -> None:
