@@ -304,6 +304,8 @@ module_execute(PyObject *module)
                 add_type(module, &adapter_spec, "Adapter", &state->adapter_type) &&
                 add_type(module, &session_spec, "Session", &state->session_type) &&
                 add_type(module, &packet_spec, "Packet", &state->packet_type) &&
+                add_type(module, &packet_batch_spec, "PacketBatch", &state->packet_batch_type) &&
+                add_type(module, &batch_item_spec, "_BatchItem", &state->batch_item_type) &&
                 add_type(module, &device_base_spec, "DeviceBase", &state->device_base_type);
     return done ? 0 : -1;
 }
@@ -315,6 +317,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->adapter_type);
     Py_VISIT(state->session_type);
     Py_VISIT(state->packet_type);
+    Py_VISIT(state->packet_batch_type);
+    Py_VISIT(state->batch_item_type);
     Py_VISIT(state->device_base_type);
     Py_VISIT(state->ring_full_error);
     Py_VISIT(state->adapter_terminating_error);
@@ -330,6 +334,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->adapter_type);
     Py_CLEAR(state->session_type);
     Py_CLEAR(state->packet_type);
+    Py_CLEAR(state->packet_batch_type);
+    Py_CLEAR(state->batch_item_type);
     Py_CLEAR(state->device_base_type);
     Py_CLEAR(state->ring_full_error);
     Py_CLEAR(state->adapter_terminating_error);

@@ -265,7 +265,8 @@ static PyMethodDef adapter_methods[] = {
     FAST_METHOD("wait_family", adapter_wait_family,
                 "wait_family(family, timeout)\n--\n\n"
                 "Waits up to timeout seconds for the adapter's interface of family 2 (IPv4) or\n"
-                "23 (IPv6) to appear. Returns whether it is there. Raises ClosedError, OSError."),
+                "23 (IPv6) to appear. Returns whether it is there; after False, the calls that\n"
+                "need it do not wait for it themselves. Raises ClosedError, OSError."),
     FAST_METHOD("get_addresses", adapter_get_addresses,
                 "get_addresses(family=0)\n--\n\n"
                 "The unicast addresses of family 2 (IPv4), 23 (IPv6) or 0 (both) as a list of\n"

@@ -43,6 +43,11 @@ FORWARD(write_many)
 FORWARD(wait_read_event)
 FORWARD(receive_packet)
 FORWARD(allocate_send_packet)
+FORWARD(read_into)
+FORWARD(read_packed)
+FORWARD(write_packed)
+FORWARD(receive_packets)
+FORWARD(allocate_send_packets)
 
 static PyObject *
 device_next(PyObject *self)
@@ -115,6 +120,12 @@ static PyMethodDef device_methods[] = {
     FAST_METHOD("receive_packet", device_receive_packet, session_receive_packet_doc),
     FAST_METHOD("allocate_send_packet", device_allocate_send_packet,
                 session_allocate_send_packet_doc),
+    FAST_METHOD("read_into", device_read_into, session_read_into_doc),
+    FAST_METHOD("read_packed", device_read_packed, session_read_packed_doc),
+    FAST_METHOD("write_packed", device_write_packed, session_write_packed_doc),
+    FAST_METHOD("receive_packets", device_receive_packets, session_receive_packets_doc),
+    FAST_METHOD("allocate_send_packets", device_allocate_send_packets,
+                session_allocate_send_packets_doc),
     {"_attach", device_attach, METH_O,
      "_attach(session)\n--\n\n"
      "Makes session (a Session or None) the one that the data path uses; returns the one before."},

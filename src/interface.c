@@ -227,6 +227,7 @@ adapter_wait_family(PyObject *object, arguments args, Py_ssize_t count, PyObject
     if (code != ERROR_SUCCESS && code != ERROR_NOT_FOUND) {
         return raise_request_error(&request, code);
     }
+    atom_u32_store(waited_flag(adapter_shared(object), request.family), code != ERROR_SUCCESS);
     return PyBool_FromLong(code == ERROR_SUCCESS);
 }
 

@@ -15,6 +15,8 @@ typedef struct module_state {
     PyObject *adapter_type;
     PyObject *session_type;
     PyObject *packet_type;
+    PyObject *packet_batch_type;
+    PyObject *batch_item_type;
     PyObject *device_base_type;
     PyObject *ring_full_error;
     PyObject *adapter_terminating_error;
@@ -48,6 +50,8 @@ typedef PyObject *const *arguments;
 extern PyType_Spec adapter_spec;
 extern PyType_Spec session_spec;
 extern PyType_Spec packet_spec;
+extern PyType_Spec packet_batch_spec;
+extern PyType_Spec batch_item_spec;
 extern PyType_Spec device_base_spec;
 
 /* A Session for a reference to a shared_session, which it takes over also on failure. */
@@ -60,6 +64,11 @@ typedef enum packet_kind {
     PACKET_COPY      /* received, in memory of its own */
 } packet_kind;
 
+/* Gives a packet's memory back: to the ring by releasing it, by sending it, or zero-filled if it
+ * was not to be sent; or frees the copy. Once a packet, without the GIL. */
+void packet_give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind,
+                      bool send);
+
 /* A Packet for memory that it takes over, also on failure, and with memory in the ring a hold on
  * the session. */
 PyObject *packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size,
@@ -68,6 +77,12 @@ PyObject *packet_new(module_state *state, shared_session *session, BYTE *memory,
 /* A received Packet for a packet that is not in the ring any more. */
 PyObject *packet_of_copy(module_state *state, shared_session *session, const BYTE *copy,
                          DWORD size);
+
+/* A PacketBatch of what is in the ring, up to most (1 or more); empty if nothing is. */
+PyObject *packet_batch_receive(module_state *state, shared_session *session, DWORD most);
+
+/* A PacketBatch to send, of the sizes of an iterable; shorter if the ring got full. */
+PyObject *packet_batch_allocate(module_state *state, shared_session *session, PyObject *sizes);
 
 /* The methods of Session that TunDevice has as well. */
 PyObject *session_read(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
@@ -79,6 +94,13 @@ PyObject *session_wait_read_event(PyObject *self, arguments args, Py_ssize_t cou
 PyObject *session_receive_packet(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *session_allocate_send_packet(PyObject *self, arguments args, Py_ssize_t count,
                                        PyObject *names);
+PyObject *session_read_into(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
+PyObject *session_read_packed(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
+PyObject *session_write_packed(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
+PyObject *session_receive_packets(PyObject *self, arguments args, Py_ssize_t count,
+                                  PyObject *names);
+PyObject *session_allocate_send_packets(PyObject *self, arguments args, Py_ssize_t count,
+                                        PyObject *names);
 /* The next packet, waited for; NULL without an exception when the session is closed. */
 PyObject *session_next(PyObject *self);
 
@@ -86,6 +108,11 @@ extern const char session_read_doc[];
 extern const char session_read_many_doc[];
 extern const char session_write_doc[];
 extern const char session_write_many_doc[];
+extern const char session_read_into_doc[];
+extern const char session_read_packed_doc[];
+extern const char session_write_packed_doc[];
+extern const char session_receive_packets_doc[];
+extern const char session_allocate_send_packets_doc[];
 extern const char session_wait_read_event_doc[];
 extern const char session_receive_packet_doc[];
 extern const char session_allocate_send_packet_doc[];

@@ -26,10 +26,10 @@ typedef struct packet_object {
 
 /* --- Giving the memory back ------------------------------------------------------------------- */
 
-/* Called once, without the GIL. An allocation cannot be cancelled in Wintun, but the driver
+/* An allocation cannot be cancelled in Wintun, but the driver
  * discards what is not an IP packet, and zeroes are none. */
-static void
-give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind, bool send)
+void
+packet_give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind, bool send)
 {
     if (kind == PACKET_COPY) {
         free(memory);
@@ -56,7 +56,7 @@ packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD siz
     packet_object *self = (packet_object *)PyType_GenericAlloc(type, 0);
     if (self == NULL) {
         Py_BEGIN_ALLOW_THREADS
-        give_back(session, memory, size, kind, false);
+        packet_give_back(session, memory, size, kind, false);
         Py_END_ALLOW_THREADS
         return NULL;
     }
@@ -96,7 +96,7 @@ give_back_once(packet_object *self, bool send)
         return -1;
     }
     Py_BEGIN_ALLOW_THREADS
-    give_back(self->session, self->memory, self->size, self->kind, send);
+    packet_give_back(self->session, self->memory, self->size, self->kind, send);
     Py_END_ALLOW_THREADS
     return 1;
 }

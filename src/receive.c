@@ -305,6 +305,88 @@ receive_stored(shared_session *session, void *context, DWORD *code)
     return result;
 }
 
+/* Puts a packet that was just taken out of the ring into the empty store, still in the ring. */
+static void
+store_in_place(shared_session *session, const BYTE *packet, DWORD size)
+{
+    read_ahead *ahead = session->ahead;
+    gate_hold(&session->gate, 1);
+    ahead->first = 0;
+    ahead->entries[0].size = size;
+    ahead->entries[0].in_ring = packet;
+    atom_u32_note(&ahead->count, 1);
+    count_received(session, 1, size);
+}
+
+/* Sees to it that the store has a packet. */
+static outcome
+require_stored(shared_session *session, DWORD *code)
+{
+    const BYTE *packet;
+    DWORD size;
+    if (!store_is_empty(session)) {
+        return OUTCOME_DONE;
+    }
+    outcome result = receive_from_ring(session, &packet, &size, code);
+    if (result == OUTCOME_DONE) {
+        store_in_place(session, packet, size);
+    }
+    return result;
+}
+
+/* Copies the front of the store to where there is room for it, and gives its memory back. */
+static void
+copy_front(shared_session *session, BYTE *to)
+{
+    const read_ahead *ahead = session->ahead;
+    const ahead_entry *entry = &ahead->entries[ahead->first];
+    if (entry->in_ring != NULL) {
+        memcpy(to, entry->in_ring, entry->size);
+        session->api->ReleaseReceivePacket(session->handle, entry->in_ring);
+        session_unhold(session, 1); /* never the last: the call is inside */
+    } else {
+        memcpy(to, &ahead->copies[entry->offset], entry->size);
+    }
+    drop_front(session);
+}
+
+static outcome
+pack(shared_session *session, packed_packets *packed, DWORD *code)
+{
+    size_t used = 0;
+    while (packed->count < packed->limit) {
+        outcome result = require_stored(session, code);
+        if (result != OUTCOME_DONE) {
+            return packed->count > 0 ? OUTCOME_DONE : result;
+        }
+        DWORD size = session->ahead->entries[session->ahead->first].size;
+        size_t start = used + packed->headroom;
+        if (start + size + packed->tailroom > packed->capacity) {
+            packed->no_room = packed->count == 0;
+            packed->too_large = size;
+            return OUTCOME_DONE;
+        }
+        copy_front(session, packed->buffer + start);
+        packed->spans[2 * packed->count] = (uint32_t)start;
+        packed->spans[2 * packed->count + 1] = (uint32_t)(start + size);
+        packed->count++;
+        used = start + size + packed->tailroom;
+    }
+    return OUTCOME_DONE;
+}
+
+outcome
+receive_packed(shared_session *session, void *context, DWORD *code)
+{
+    packed_packets *packed = context;
+    packed->count = 0;
+    packed->no_room = false;
+    platform_mutex_lock(&session->ahead->lock);
+    outcome result = pack(session, packed, code);
+    platform_mutex_unlock(&session->ahead->lock);
+    return result;
+}
+
 outcome
 receive_nothing(shared_session *session, void *context, DWORD *code)
 {

@@ -43,6 +43,19 @@ typedef struct received_batch {
     DWORD sizes[BATCH];
 } received_batch;
 
+/* Packets copied into a buffer of the program, one behind the other. */
+typedef struct packed_packets {
+    BYTE *buffer;
+    size_t capacity;
+    uint32_t *spans; /* of limit packets: where each starts and ends in buffer */
+    DWORD limit;     /* at least 1; set by the caller, as all above and below */
+    DWORD headroom;  /* bytes left free in front of each packet, and behind */
+    DWORD tailroom;
+    DWORD count;     /* how many were copied */
+    bool no_room;    /* not even for the first packet, */
+    DWORD too_large; /* whose size this is */
+} packed_packets;
+
 /* The front of the store, if it is a copy and nobody else is at it: then the store is locked until
  * read_ahead_pop. For callers with the GIL: never blocks, calls no function of the library. */
 bool read_ahead_front(shared_session *session, const BYTE **packet, DWORD *size);
@@ -63,6 +76,10 @@ outcome receive_batch(shared_session *session, void *context, DWORD *code);
 
 /* Takes one packet from the store alone; otherwise as receive_one. */
 outcome receive_stored(shared_session *session, void *context, DWORD *code);
+
+/* Copies up to limit packets. One for which there is no room left stays, for the next attempt of
+ * any kind. context: packed_packets. */
+outcome receive_packed(shared_session *session, void *context, DWORD *code);
 
 /* OUTCOME_DONE if the store has packets, otherwise OUTCOME_NOT_YET. context is not used. */
 outcome receive_nothing(shared_session *session, void *context, DWORD *code);

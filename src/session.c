@@ -6,7 +6,6 @@
 
 #include "convert.h"
 #include "errors.h"
-#include "receive.h"
 #include "waiting.h"
 
 PyObject *
@@ -256,6 +255,53 @@ session_allocate_send_packet(PyObject *object, arguments args, Py_ssize_t count,
     return packet_new(self->state, self->shared, packet, size, PACKET_TO_SEND);
 }
 
+/* --- Many packets in place ------------------------------------------------------------------- */
+
+const char session_receive_packets_doc[] =
+    "receive_packets(max_packets=64)\n--\n\n"
+    "Takes up to max_packets packets (1 or more, at most 4096 of them) out of the ring without\n"
+    "copying them.\n\n"
+    "Returns a PacketBatch, empty if there were none. Their memory goes back to the ring with\n"
+    "release(), at the end of a with block, or when the batch is collected.\n"
+    "Raises ClosedError, AdapterTerminatingError, RingCorruptError, TypeError, ValueError. Any\n"
+    "thread; never blocks.";
+
+PyObject *
+session_receive_packets(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"max_packets", NULL};
+    session_object *self = (session_object *)object;
+    PyObject *values[1];
+    DWORD most = 64;
+    if (!convert_arguments("receive_packets", names, 0, args, count, keywords, values) ||
+        (values[0] != NULL && !convert_integer(values[0], "max_packets", 1, 0x7FFFFFFF, &most))) {
+        return NULL;
+    }
+    return packet_batch_receive(self->state, self->shared, most);
+}
+
+const char session_allocate_send_packets_doc[] =
+    "allocate_send_packets(sizes)\n--\n\n"
+    "Reserves memory in the ring for packets, to fill and send() at once.\n\n"
+    "sizes: iterable of at most 4096 ints of 0 to 65535.\n"
+    "Returns a PacketBatch; it is shorter than sizes when the ring got full. One that is released\n"
+    "unsent, or collected, goes out zero-filled, which the driver discards.\n"
+    "Raises RingFullError when there was no room at all, ClosedError, AdapterTerminatingError,\n"
+    "TypeError, ValueError. Any thread; never blocks.";
+
+PyObject *
+session_allocate_send_packets(PyObject *object, arguments args, Py_ssize_t count,
+                              PyObject *keywords)
+{
+    static const char *const names[] = {"sizes", NULL};
+    session_object *self = (session_object *)object;
+    PyObject *values[1];
+    if (!convert_arguments("allocate_send_packets", names, 1, args, count, keywords, values)) {
+        return NULL;
+    }
+    return packet_batch_allocate(self->state, self->shared, values[0]);
+}
+
 /* --- End -------------------------------------------------------------------------------------- */
 
 static PyObject *
@@ -341,6 +387,12 @@ static PyMethodDef session_methods[] = {
     FAST_METHOD("read_many", session_read_many, session_read_many_doc),
     FAST_METHOD("write", session_write, session_write_doc),
     FAST_METHOD("write_many", session_write_many, session_write_many_doc),
+    FAST_METHOD("read_into", session_read_into, session_read_into_doc),
+    FAST_METHOD("read_packed", session_read_packed, session_read_packed_doc),
+    FAST_METHOD("write_packed", session_write_packed, session_write_packed_doc),
+    FAST_METHOD("receive_packets", session_receive_packets, session_receive_packets_doc),
+    FAST_METHOD("allocate_send_packets", session_allocate_send_packets,
+                session_allocate_send_packets_doc),
     FAST_METHOD("wait_read_event", session_wait_read_event, session_wait_read_event_doc),
     {"statistics", session_statistics_method, METH_NOARGS,
      "statistics()\n--\n\n"

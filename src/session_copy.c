@@ -6,17 +6,15 @@
 
 #include "convert.h"
 #include "errors.h"
-#include "receive.h"
 #include "waiting.h"
 
 #include <string.h>
 
 /* --- Reading one ------------------------------------------------------------------------------ */
 
-/* One attempt without the GIL, or with a deadline as many as it takes. */
-static outcome
-attempt_inside(shared_session *shared, int64_t deadline_ns, attempt_function attempt, void *context,
-               DWORD *code)
+outcome
+session_attempt(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
+                void *context, DWORD *code)
 {
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
@@ -28,17 +26,15 @@ attempt_inside(shared_session *shared, int64_t deadline_ns, attempt_function att
     return result;
 }
 
-/* Attempts at once and then, if there is nothing, until the deadline. False: a signal handler
- * raised an exception meanwhile. */
-static bool
-attempt_until(shared_session *shared, int64_t deadline_ns, attempt_function attempt, void *context,
-              outcome *result, DWORD *code)
+bool
+session_attempt_until(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
+                      void *context, outcome *result, DWORD *code)
 {
     int64_t slice_ns = 0;
     int goes_on;
     for (;;) {
         Py_BEGIN_ALLOW_THREADS
-        *result = attempt_inside(shared, slice_ns, attempt, context, code);
+        *result = session_attempt(shared, slice_ns, attempt, context, code);
         Py_END_ALLOW_THREADS
         if (*result == OUTCOME_DONE) {
             return true;
@@ -111,7 +107,7 @@ read_one(session_object *self, int64_t deadline_ns, bool *closed)
     if (stored != NULL || PyErr_Occurred()) {
         return stored;
     }
-    if (!attempt_until(shared, deadline_ns, receive_one, &received, &result, &code)) {
+    if (!session_attempt_until(shared, deadline_ns, receive_one, &received, &result, &code)) {
         return NULL;
     }
     switch (result) {
@@ -199,7 +195,7 @@ append_stored(shared_session *shared, Py_ssize_t most, PyObject *list)
     bool appended = true;
     while (appended && result == OUTCOME_DONE && PyList_Size(list) < most) {
         Py_BEGIN_ALLOW_THREADS
-        result = attempt_inside(shared, 0, receive_stored, &received, &code);
+        result = session_attempt(shared, 0, receive_stored, &received, &code);
         Py_END_ALLOW_THREADS
         if (result == OUTCOME_DONE) {
             appended = append(list, bytes_of_received(shared, &received));
@@ -220,8 +216,8 @@ read_into_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObj
     do {
         Py_ssize_t left = most - PyList_Size(list);
         batch.limit = left < BATCH ? (DWORD)left : BATCH;
-        if (!attempt_until(shared, PyList_Size(list) == 0 ? deadline_ns : 0, receive_batch, &batch,
-                           &result, &code)) {
+        if (!session_attempt_until(shared, PyList_Size(list) == 0 ? deadline_ns : 0, receive_batch,
+                                   &batch, &result, &code)) {
             return false;
         }
         if (result != OUTCOME_DONE) {
@@ -319,26 +315,25 @@ put(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssiz
     return result;
 }
 
-/* Puts packets into the ring; waits for room until the deadline. -1: an exception was raised. */
-static int
-put_waiting(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssize_t count,
-            Py_ssize_t *written, outcome *result, DWORD *code)
+bool
+session_put_until(shared_session *shared, int64_t deadline_ns, const Py_buffer *views,
+                  Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code)
 {
+    int64_t slice_ns = 0;
     int goes_on;
-    Py_BEGIN_ALLOW_THREADS
-    *result = put(shared, 0, views, count, written, code);
-    Py_END_ALLOW_THREADS
-    if (*result != OUTCOME_NOT_YET || deadline_ns == 0) {
-        return 0;
-    }
-    do {
-        int64_t slice_ns = wait_slice(deadline_ns);
+    for (;;) {
         Py_BEGIN_ALLOW_THREADS
         *result = put(shared, slice_ns, views, count, written, code);
         Py_END_ALLOW_THREADS
+        if (*result == OUTCOME_DONE) {
+            return true;
+        }
         goes_on = wait_goes_on(*result, deadline_ns);
-    } while (goes_on > 0);
-    return goes_on;
+        if (goes_on <= 0) {
+            return goes_on == 0;
+        }
+        slice_ns = wait_slice(deadline_ns);
+    }
 }
 
 /* Counts a write that the full ring refused in the end. */
@@ -348,6 +343,16 @@ count_refused(shared_session *shared, outcome result)
     if (result == OUTCOME_NOT_YET) {
         atom_u64_count(&shared->statistics.ring_full, 1);
     }
+}
+
+PyObject *
+session_written(session_object *self, Py_ssize_t written, outcome result, DWORD code)
+{
+    count_refused(self->shared, result);
+    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && written == 0) {
+        return session_raise(self, "WintunAllocateSendPacket", result, code);
+    }
+    return PyLong_FromSsize_t(written);
 }
 
 const char session_write_doc[] =
@@ -374,9 +379,9 @@ session_write(PyObject *object, arguments args, Py_ssize_t count, PyObject *keyw
         !convert_timeout(values[1], &deadline_ns) || !get_packet_buffer(values[0], &view)) {
         return NULL;
     }
-    int raised = put_waiting(self->shared, deadline_ns, &view, 1, &written, &result, &code);
+    bool waited = session_put_until(self->shared, deadline_ns, &view, 1, &written, &result, &code);
     PyBuffer_Release(&view);
-    if (raised < 0) {
+    if (!waited) {
         return NULL;
     }
     count_refused(self->shared, result);
@@ -461,16 +466,9 @@ session_write_many(PyObject *object, arguments args, Py_ssize_t count, PyObject 
         Py_DECREF(list);
         return NULL;
     }
-    int raised = put_waiting(self->shared, deadline_ns, packets.views, packets.count, &written,
-                             &result, &code);
+    bool waited = session_put_until(self->shared, deadline_ns, packets.views, packets.count,
+                                    &written, &result, &code);
     release_views(&packets);
     Py_DECREF(list);
-    if (raised < 0) {
-        return NULL;
-    }
-    count_refused(self->shared, result);
-    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && written == 0) {
-        return session_raise(self, "WintunAllocateSendPacket", result, code);
-    }
-    return PyLong_FromSsize_t(written);
+    return waited ? session_written(self, written, result, code) : NULL;
 }

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The PacketBatch object: many packets' memory in a ring at once, a sequence of memoryviews.
+ *
+ * Views are made when an item is asked for, so that a batch costs next to nothing for packets that
+ * nobody looks at. As with Packet, one word counts the exported buffers or says that the memory was
+ * given back.
+ */
+#include "convert.h"
+#include "errors.h"
+#include "receive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RELEASED UINT32_C(0x80000000)
+
+/* Packets in one batch at most: more would only keep the ring from moving. */
+#define LARGEST_BATCH 4096
+
+typedef struct batch_entry {
+    BYTE *memory;
+    DWORD size;
+    packet_kind kind;
+} batch_entry;
+
+typedef struct batch_object {
+    PyObject_HEAD module_state *state;
+    PyObject *weak_references;
+    shared_session *session; /* a reference, and a hold for each entry in the ring */
+    Py_ssize_t count;
+    batch_entry *entries;
+    bool for_sending;
+    atom_u32 exports;
+} batch_object;
+
+/* The owner of one item's buffer. */
+typedef struct item_object {
+    PyObject_HEAD batch_object *batch;
+    Py_ssize_t index;
+} item_object;
+
+/* --- Making ---------------------------------------------------------------------------------- */
+
+static batch_object *
+batch_new(module_state *state, shared_session *session, DWORD room, bool for_sending)
+{
+    PyTypeObject *type = (PyTypeObject *)state->packet_batch_type;
+    batch_object *self = (batch_object *)PyType_GenericAlloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    session_reference(session);
+    self->state = state;
+    self->session = session;
+    self->for_sending = for_sending;
+    self->entries = calloc(room, sizeof(*self->entries));
+    if (self->entries == NULL) {
+        Py_DECREF(self);
+        (void)PyErr_NoMemory();
+        return NULL;
+    }
+    return self;
+}
+
+static void
+add_entry(batch_object *self, BYTE *memory, DWORD size, packet_kind kind)
+{
+    batch_entry *entry = &self->entries[self->count++];
+    entry->memory = memory;
+    entry->size = size;
+    entry->kind = kind;
+}
+
+/* --- Receiving ------------------------------------------------------------------------------- */
+
+/* Moves what was read ahead to the batch, in memory of its own. */
+static void
+take_stored(batch_object *self, DWORD most)
+{
+    received_packet received;
+    DWORD code;
+    while (self->count < (Py_ssize_t)most &&
+           receive_stored(self->session, &received, &code) == OUTCOME_DONE) {
+        if (received.in_ring != NULL) {
+            add_entry(self, (BYTE *)received.in_ring, received.size, PACKET_RECEIVED);
+            session_leave(self->session); /* the hold is enough from here on */
+            continue;
+        }
+        BYTE *memory = malloc(received.size > 0 ? received.size : 1);
+        if (memory == NULL) {
+            atom_u64_count(&self->session->statistics.packets_discarded, 1);
+            return;
+        }
+        memcpy(memory, received.copy, received.size);
+        add_entry(self, memory, received.size, PACKET_COPY);
+    }
+}
+
+static outcome
+take_from_ring(batch_object *self, DWORD most, DWORD *code)
+{
+    received_batch taken;
+    outcome result;
+    do {
+        DWORD left = most - (DWORD)self->count;
+        taken.limit = left < BATCH ? left : BATCH;
+        result = receive_batch(self->session, &taken, code);
+        if (result != OUTCOME_DONE) {
+            break;
+        }
+        if (taken.count == 0) {
+            take_stored(self, most);
+            continue;
+        }
+        for (DWORD i = 0; i < taken.count; i++) {
+            add_entry(self, (BYTE *)taken.packets[i], taken.sizes[i], PACKET_RECEIVED);
+        }
+        session_leave(self->session); /* the holds are enough from here on */
+    } while (self->count < (Py_ssize_t)most && (taken.count == 0 || taken.count == taken.limit));
+    return self->count > 0 ? OUTCOME_DONE : result;
+}
+
+static outcome
+take_batch(batch_object *self, DWORD most, DWORD *code)
+{
+    if (!session_enter(self->session)) {
+        return OUTCOME_CLOSED;
+    }
+    outcome result = take_from_ring(self, most, code);
+    session_leave(self->session);
+    return result;
+}
+
+PyObject *
+packet_batch_receive(module_state *state, shared_session *session, DWORD most)
+{
+    outcome result;
+    DWORD code = 0;
+    DWORD room = most < LARGEST_BATCH ? most : LARGEST_BATCH;
+    batch_object *self = batch_new(state, session, room, false);
+    if (self == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = take_batch(self, room, &code);
+    Py_END_ALLOW_THREADS
+    if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET) {
+        return (PyObject *)self;
+    }
+    Py_DECREF(self);
+    return result == OUTCOME_CLOSED ? raise_closed(state, "session")
+                                    : raise_ring_error(state, "WintunReceivePacket", code);
+}
+
+/* --- Allocating ------------------------------------------------------------------------------ */
+
+/* Allocates the entries from count on; what stops it is told only if there are none. */
+static outcome
+allocate_batch(batch_object *self, const DWORD *sizes, Py_ssize_t wanted, DWORD *code)
+{
+    outcome result = OUTCOME_DONE;
+    if (!session_enter(self->session)) {
+        return OUTCOME_CLOSED;
+    }
+    while (self->count < wanted) {
+        DWORD size = sizes[self->count];
+        BYTE *memory;
+        result = session_allocate(self->session, 0, size, &memory, code);
+        if (result != OUTCOME_DONE) {
+            break;
+        }
+        gate_hold(&self->session->gate, 1);
+        add_entry(self, memory, size, PACKET_TO_SEND);
+    }
+    session_leave(self->session);
+    if (result == OUTCOME_NOT_YET) {
+        atom_u64_count(&self->session->statistics.ring_full, 1);
+    }
+    return self->count > 0 ? OUTCOME_DONE : result;
+}
+
+static bool
+convert_sizes(PyObject *list, DWORD *sizes)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
+        if (!convert_integer(PyList_GetItem(list, i), "size", 0, WINTUN_MAX_IP_PACKET_SIZE,
+                             &sizes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *
+allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes, Py_ssize_t wanted)
+{
+    outcome result;
+    DWORD code = 0;
+    batch_object *self = batch_new(state, session, (DWORD)wanted + 1, true);
+    if (self == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    result = allocate_batch(self, sizes, wanted, &code);
+    Py_END_ALLOW_THREADS
+    if (result == OUTCOME_DONE) {
+        return (PyObject *)self;
+    }
+    Py_DECREF(self);
+    if (result == OUTCOME_CLOSED) {
+        return raise_closed(state, "session");
+    }
+    return raise_ring_error(state, "WintunAllocateSendPacket",
+                            result == OUTCOME_NOT_YET ? ERROR_BUFFER_OVERFLOW : code);
+}
+
+PyObject *
+packet_batch_allocate(module_state *state, shared_session *session, PyObject *sizes)
+{
+    PyObject *batch = NULL;
+    DWORD *numbers = NULL;
+    PyObject *list = PySequence_List(sizes);
+    if (list == NULL) {
+        return NULL;
+    }
+    Py_ssize_t wanted = PyList_Size(list);
+    if (wanted > LARGEST_BATCH) {
+        PyErr_Format(PyExc_ValueError, "sizes must be of at most %d packets, not %zd",
+                     LARGEST_BATCH, wanted);
+        goto cleanup;
+    }
+    numbers = PyMem_Malloc(((size_t)wanted + 1) * sizeof(*numbers));
+    if (numbers == NULL) {
+        (void)PyErr_NoMemory();
+        goto cleanup;
+    }
+    if (convert_sizes(list, numbers)) {
+        batch = allocate_sizes(state, session, numbers, wanted);
+    }
+cleanup:
+    PyMem_Free(numbers);
+    Py_DECREF(list);
+    return batch;
+}
+
+/* --- Giving the memory back ------------------------------------------------------------------ */
+
+/* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */
+static int
+give_back_once(batch_object *self, bool send)
+{
+    uint32_t exports = 0;
+    if (!atom_u32_cas(&self->exports, &exports, RELEASED)) {
+        if (exports == RELEASED) {
+            return 0;
+        }
+        PyErr_Format(PyExc_BufferError,
+                     "the batch's memory is in use by %lu memoryview or other buffer: release it "
+                     "first",
+                     (unsigned long)exports);
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        const batch_entry *entry = &self->entries[i];
+        packet_give_back(self->session, entry->memory, entry->size, entry->kind, send);
+    }
+    Py_END_ALLOW_THREADS
+    return 1;
+}
+
+static PyObject *
+batch_release(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    if (give_back_once((batch_object *)object, false) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+batch_send(PyObject *object, PyObject *ignored)
+{
+    batch_object *self = (batch_object *)object;
+    (void)ignored;
+    if (!self->for_sending) {
+        PyErr_SetString(PyExc_ValueError, "received packets cannot be sent: allocate some with "
+                                          "allocate_send_packets()");
+        return NULL;
+    }
+    int result = give_back_once(self, true);
+    if (result < 0) {
+        return NULL;
+    }
+    if (result == 0) {
+        return raise_closed(self->state, "batch");
+    }
+    Py_RETURN_NONE;
+}
+
+static void
+batch_dealloc(PyObject *object)
+{
+    batch_object *self = (batch_object *)object;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (self->weak_references != NULL) {
+        PyObject_ClearWeakRefs(object);
+    }
+    if (self->session != NULL) {
+        /* Every exported buffer has a reference to the batch, so there is none now. */
+        (void)give_back_once(self, false);
+        session_unreference(self->session);
+    }
+    free(self->entries);
+    PyErr_Restore(type, value, traceback);
+    free_object(object);
+}
+
+/* --- Items ----------------------------------------------------------------------------------- */
+
+static Py_ssize_t
+batch_length(PyObject *object)
+{
+    return ((batch_object *)object)->count;
+}
+
+static PyObject *
+batch_item(PyObject *object, Py_ssize_t index)
+{
+    batch_object *self = (batch_object *)object;
+    if (index < 0 || index >= self->count) {
+        PyErr_Format(PyExc_IndexError, "index %zd is not one of the batch's %zd packets", index,
+                     self->count);
+        return NULL;
+    }
+    PyTypeObject *type = (PyTypeObject *)self->state->batch_item_type;
+    item_object *item = (item_object *)PyType_GenericAlloc(type, 0);
+    if (item == NULL) {
+        return NULL;
+    }
+    Py_INCREF(object);
+    item->batch = self;
+    item->index = index;
+    PyObject *view = PyMemoryView_FromObject((PyObject *)item);
+    Py_DECREF(item);
+    return view;
+}
+
+static void
+item_dealloc(PyObject *object)
+{
+    Py_XDECREF((PyObject *)((item_object *)object)->batch);
+    free_object(object);
+}
+
+static int
+item_get_buffer(PyObject *object, Py_buffer *view, int flags)
+{
+    item_object *item = (item_object *)object;
+    batch_object *batch = item->batch;
+    const batch_entry *entry = &batch->entries[item->index];
+    uint32_t exports = atom_u32_load(&batch->exports);
+    do {
+        if (exports == RELEASED) {
+            view->obj = NULL;
+            (void)raise_closed(batch->state, "batch");
+            return -1;
+        }
+    } while (!atom_u32_cas(&batch->exports, &exports, exports + 1));
+    if (PyBuffer_FillInfo(view, object, entry->memory, (Py_ssize_t)entry->size, 0, flags) != 0) {
+        (void)atom_u32_add(&batch->exports, UINT32_MAX);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+item_release_buffer(PyObject *object, Py_buffer *view)
+{
+    (void)view;
+    (void)atom_u32_add(&((item_object *)object)->batch->exports, UINT32_MAX);
+}
+
+/* --- The types ------------------------------------------------------------------------------- */
+
+static PyObject *
+batch_enter(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    Py_INCREF(object);
+    return object;
+}
+
+static PyObject *
+batch_get_released(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(atom_u32_load(&((batch_object *)object)->exports) == RELEASED);
+}
+
+static PyMethodDef batch_methods[] = {
+    {"send", batch_send, METH_NOARGS,
+     "send()\n--\n\n"
+     "Sends all packets, in order; their memory goes back to the ring.\n\n"
+     "Raises ValueError for received packets, ClosedError for a batch that was sent or released,\n"
+     "BufferError while a memoryview of it is alive. Any thread."},
+    {"release", batch_release, METH_NOARGS,
+     "release()\n--\n\n"
+     "Gives the memory back to the ring; packets that were to be sent are discarded.\n\n"
+     "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."},
+    {"__enter__", batch_enter, METH_NOARGS, NULL},
+    {"__exit__", batch_release, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef batch_properties[] = {
+    {"released", batch_get_released, NULL,
+     "Whether the memory was given back, by send() or release().", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef batch_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(batch_object, weak_references), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot batch_slots[] = {
+    {Py_tp_doc,
+     (void *)"Packets in a ring, a sequence of writable memoryviews, no copy.\n\n"
+             "Made by receive_packets() and allocate_send_packets(). A with block releases all of\n"
+             "them, and so does the garbage collector. Any thread."},
+    {Py_tp_new, SLOT(refuse_new)},
+    {Py_tp_dealloc, SLOT(batch_dealloc)},
+    {Py_tp_methods, batch_methods},
+    {Py_tp_getset, batch_properties},
+    {Py_tp_members, batch_members},
+    {Py_sq_length, SLOT(batch_length)},
+    {Py_sq_item, SLOT(batch_item)},
+    {0, NULL},
+};
+
+PyType_Spec packet_batch_spec = {"wintun.PacketBatch", sizeof(batch_object), 0, Py_TPFLAGS_DEFAULT,
+                                 batch_slots};
+
+static PyType_Slot item_slots[] = {
+    {Py_tp_doc, (void *)"The owner of one memoryview of a PacketBatch."},
+    {Py_tp_new, SLOT(refuse_new)},
+    {Py_tp_dealloc, SLOT(item_dealloc)},
+    {Py_bf_getbuffer, SLOT(item_get_buffer)},
+    {Py_bf_releasebuffer, SLOT(item_release_buffer)},
+    {0, NULL},
+};
+
+PyType_Spec batch_item_spec = {"wintun._wintun._BatchItem", sizeof(item_object), 0,
+                               Py_TPFLAGS_DEFAULT, item_slots};
