@@ -152,7 +152,8 @@ def sanitizers(session: nox.Session, sanitizer: str) -> None:
     selection = ["-m", "threads"] if thread else []
     # TSan knows no layout of the address space with much randomness.
     command = ["setarch", "-R", "python", "-m", "pytest", *selection, *session.posargs]
-    session.run(*command, env=environment, external=True)
+    # What a sanitizer writes as it ends the process must not stay in pytest's own capture.
+    session.run(*command, "--capture=sys", env=environment, external=True)
 
 
 def output(*command: str) -> str:
@@ -170,7 +171,7 @@ ZIG_TARGETS = ["aarch64-windows-gnu", "x86-windows-gnu"]
 @nox.session
 def wheels(session: nox.Session) -> None:
     """Builds the wheels for this system and for Windows, checks them, leaves them in dist/."""
-    apt(session, {"gcc": "gcc", **MINGW})
+    apt(session, {"gcc": "gcc", **MINGW, "i686-w64-mingw32-gcc": "gcc-mingw-w64-i686-win32"})
     session.install(*TEST_DEPENDENCIES, *WHEEL_DEPENDENCIES)
     work = Path(tempfile.mkdtemp(dir=session.create_tmp()))
     pythons = {version: work / version for version in WHEEL_VERSIONS}
