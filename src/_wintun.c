@@ -252,6 +252,8 @@ add_constants(PyObject *module)
            PyModule_AddIntConstant(module, "LOG_ERR", WINTUN_LOG_ERR) == 0 &&
            PyModule_AddIntConstant(module, "MIN_RING_CAPACITY", WINTUN_MIN_RING_CAPACITY) == 0 &&
            PyModule_AddIntConstant(module, "MAX_RING_CAPACITY", WINTUN_MAX_RING_CAPACITY) == 0 &&
+           PyModule_AddIntConstant(module, "DEFAULT_SPIN_US", DEFAULT_SPIN_US) == 0 &&
+           PyModule_AddIntConstant(module, "LONGEST_SPIN_US", LONGEST_SPIN_US) == 0 &&
            PyModule_AddIntConstant(module, "MAX_IP_PACKET_SIZE", WINTUN_MAX_IP_PACKET_SIZE) == 0;
 }
 

@@ -40,13 +40,6 @@ atom_u32_note(atom_u32 *atom, uint32_t value)
     atom->value = (LONG)value;
 }
 
-/* Returns the value before the exchange. */
-static inline uint32_t
-atom_u32_exchange(atom_u32 *atom, uint32_t value)
-{
-    return (uint32_t)InterlockedExchange(&atom->value, (LONG)value);
-}
-
 /* Returns the value before the addition; add the two's complement to subtract. */
 static inline uint32_t
 atom_u32_add(atom_u32 *atom, uint32_t value)
@@ -68,6 +61,13 @@ static inline uint64_t
 atom_u64_load(atom_u64 *atom)
 {
     return (uint64_t)InterlockedCompareExchange64(&atom->value, 0, 0);
+}
+
+/* Returns the value before the exchange. */
+static inline uint64_t
+atom_u64_exchange(atom_u64 *atom, uint64_t value)
+{
+    return (uint64_t)InterlockedExchange64(&atom->value, (LONG64)value);
 }
 
 static inline uint64_t
@@ -123,13 +123,6 @@ atom_u32_note(atom_u32 *atom, uint32_t value)
     atomic_store_explicit(&atom->value, value, memory_order_relaxed);
 }
 
-/* Returns the value before the exchange. */
-static inline uint32_t
-atom_u32_exchange(atom_u32 *atom, uint32_t value)
-{
-    return atomic_exchange(&atom->value, value);
-}
-
 /* Returns the value before the addition; add the two's complement to subtract. */
 static inline uint32_t
 atom_u32_add(atom_u32 *atom, uint32_t value)
@@ -148,6 +141,13 @@ static inline uint64_t
 atom_u64_load(atom_u64 *atom)
 {
     return atomic_load(&atom->value);
+}
+
+/* Returns the value before the exchange. */
+static inline uint64_t
+atom_u64_exchange(atom_u64 *atom, uint64_t value)
+{
+    return atomic_exchange(&atom->value, value);
 }
 
 static inline uint64_t

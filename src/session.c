@@ -364,17 +364,42 @@ session_get_read_wait_event(PyObject *object, void *closure)
 }
 
 static PyObject *
+session_get_spin_us(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLong(atom_u32_load(&((session_object *)object)->shared->spin_us));
+}
+
+static int
+session_set_spin_us(PyObject *object, PyObject *value, void *closure)
+{
+    DWORD spin_us;
+    (void)closure;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "spin_us cannot be deleted");
+        return -1;
+    }
+    if (!convert_integer(value, "spin_us", 0, LONGEST_SPIN_US, &spin_us)) {
+        return -1;
+    }
+    atom_u32_store(&((session_object *)object)->shared->spin_us, spin_us);
+    return 0;
+}
+
+static PyObject *
 session_statistics_method(PyObject *object, PyObject *ignored)
 {
     session_statistics *counted = &((session_object *)object)->shared->statistics;
     (void)ignored;
-    return Py_BuildValue("(KKKKKKK)", (unsigned long long)atom_u64_load(&counted->packets_received),
+    return Py_BuildValue("(KKKKKKKK)",
+                         (unsigned long long)atom_u64_load(&counted->packets_received),
                          (unsigned long long)atom_u64_load(&counted->bytes_received),
                          (unsigned long long)atom_u64_load(&counted->packets_sent),
                          (unsigned long long)atom_u64_load(&counted->bytes_sent),
                          (unsigned long long)atom_u64_load(&counted->ring_full),
                          (unsigned long long)atom_u64_load(&counted->packets_discarded),
-                         (unsigned long long)atom_u64_load(&counted->waits));
+                         (unsigned long long)atom_u64_load(&counted->waits),
+                         (unsigned long long)atom_u64_load(&counted->spins));
 }
 
 /* --- The type --------------------------------------------------------------------------------- */
@@ -397,8 +422,9 @@ static PyMethodDef session_methods[] = {
     {"statistics", session_statistics_method, METH_NOARGS,
      "statistics()\n--\n\n"
      "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
-     "sent, bytes sent, allocations refused because the ring was full, packets given back unused,\n"
-     "times that a thread went to sleep. Any thread, also after the end."},
+     "sent, bytes sent, calls that the full ring refused something, packets given back unused,\n"
+     "times that a thread went to sleep, times that it spun first. Any thread, also after the\n"
+     "end."},
     {"_duplicate_events", session_duplicate_events, METH_NOARGS,
      "_duplicate_events()\n--\n\n"
      "Handles for an event loop: (the read-wait event, an event that stays signaled once the\n"
@@ -421,6 +447,11 @@ static PyGetSetDef session_properties[] = {
      "The event that is set when packets arrive, an int: on Windows a HANDLE of an auto-reset\n"
      "event, elsewhere a file descriptor that polls readable while the event is signaled. It\n"
      "belongs to the session and is invalid once that has ended. Raises ClosedError.",
+     NULL},
+    {"spin_us", session_get_spin_us, session_set_spin_us,
+     "How long a blocking read looks for packets before it goes to sleep, while traffic is heavy\n"
+     "(above 800 Mbit/s or 80,000 packets a second): microseconds, 0 to 100000, 0 for never.\n"
+     "By default 12, about what wireguard-go takes.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -38,7 +38,16 @@ typedef struct session_statistics {
     atom_u64 ring_full;         /* calls that the full ring refused something in the end */
     atom_u64 packets_discarded; /* accepted or received, and given back unused */
     atom_u64 waits;             /* times that a thread went to sleep */
+    atom_u64 spins;             /* times that a thread looked again and again instead, first */
 } session_statistics;
+
+/* How much arrived lately: whether it pays to spin before a wait. */
+typedef struct traffic {
+    atom_u64 since_ns; /* when the current measurement began */
+    atom_u64 bytes;    /* the session's count of bytes and packets then */
+    atom_u64 packets;
+    atom_u32 heavy; /* by the measurement before */
+} traffic;
 
 struct shared_session {
     atom_u32 references;
@@ -53,6 +62,8 @@ struct shared_session {
     platform_event baton;    /* auto-reset: "there may be more", from one waiter to the next */
     atom_u32 waiters;
     struct read_ahead *ahead; /* receive.h */
+    atom_u32 spin_us;
+    traffic traffic;
     session_statistics statistics;
 };
 
@@ -68,6 +79,10 @@ typedef enum outcome {
 /* How long one thread waits for others that are about to leave. They do so at once, except a thread
  * that the interpreter's exit has stopped, or the own one inside a call that calls back. */
 #define SHARED_PATIENCE_NS INT64_C(1000000000)
+
+/* How long a thread spins before a wait while traffic is heavy: as wireguard-go does, 1/80 ms. */
+#define DEFAULT_SPIN_US 12
+#define LONGEST_SPIN_US 100000
 
 /* Marks an instant that is never reached. */
 #define NO_DEADLINE INT64_MAX

@@ -13,6 +13,15 @@
 #define BACK_OFF_YIELDS 1024
 #define BACK_OFF_SLEEP_NS INT64_C(1000000)
 
+/* Traffic counts as heavy from here on: wireguard-go's 800 Mbit/s, or as many small packets as mean
+ * that the next one is due within the time of the spin. */
+#define HEAVY_BYTES_PER_S UINT64_C(100000000)
+#define HEAVY_PACKETS_PER_S UINT64_C(80000)
+
+/* A measurement lasts at least this long, and is worth nothing if it lasted much longer. */
+#define MEASURE_NS UINT64_C(250000000)
+#define STALE_NS UINT64_C(1000000000)
+
 /* --- References and the gate ------------------------------------------------------------------ */
 
 void
@@ -136,6 +145,7 @@ new_session(shared_adapter *adapter)
         goto cleanup_cancel;
     }
     atom_u32_store(&session->references, 1);
+    atom_u32_store(&session->spin_us, DEFAULT_SPIN_US);
     session->api = &adapter->library->wintun;
     session->last_error = adapter->library->last_error;
     adapter_reference(adapter);
@@ -273,6 +283,45 @@ sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
     }
 }
 
+static bool
+traffic_is_heavy(shared_session *session)
+{
+    traffic *measured = &session->traffic;
+    uint64_t now_ns = (uint64_t)platform_clock_ns();
+    uint64_t passed_ns = now_ns - atom_u64_load(&measured->since_ns);
+    if (passed_ns >= MEASURE_NS) {
+        uint64_t bytes = atom_u64_load(&session->statistics.bytes_received);
+        uint64_t packets = atom_u64_load(&session->statistics.packets_received);
+        uint64_t passed_us = passed_ns / 1000;
+        uint64_t new_bytes = bytes - atom_u64_exchange(&measured->bytes, bytes);
+        uint64_t new_packets = packets - atom_u64_exchange(&measured->packets, packets);
+        bool heavy = new_bytes >= HEAVY_BYTES_PER_S / 1000000 * passed_us ||
+                     new_packets * 1000000 >= HEAVY_PACKETS_PER_S * passed_us;
+        atom_u32_store(&measured->heavy, heavy && passed_ns < STALE_NS);
+        (void)atom_u64_exchange(&measured->since_ns, now_ns);
+    }
+    return atom_u32_load(&measured->heavy) != 0;
+}
+
+/* Attempts again for a short while, where a wait and its wake-up would take longer than the packets
+ * take to arrive. */
+static outcome
+spin(shared_session *session, attempt_function attempt, void *context, DWORD *code)
+{
+    outcome result = OUTCOME_NOT_YET;
+    int64_t spin_ns = (int64_t)atom_u32_load(&session->spin_us) * 1000;
+    if (spin_ns == 0 || !traffic_is_heavy(session)) {
+        return OUTCOME_NOT_YET;
+    }
+    atom_u64_count(&session->statistics.spins, 1);
+    int64_t end_ns = platform_clock_ns() + spin_ns;
+    while (result == OUTCOME_NOT_YET && platform_clock_ns() < end_ns &&
+           !gate_is_closed(&session->gate)) {
+        result = attempt(session, context, code);
+    }
+    return result;
+}
+
 outcome
 session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function attempt,
                  void *context, DWORD *code)
@@ -283,6 +332,9 @@ session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function 
     (void)atom_u32_add(&session->waiters, 1);
     while (result == OUTCOME_DONE) {
         result = attempt(session, context, code);
+        if (result == OUTCOME_NOT_YET) {
+            result = spin(session, attempt, context, code);
+        }
         if (result != OUTCOME_NOT_YET) {
             break;
         }

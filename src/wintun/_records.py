@@ -31,3 +31,5 @@ class Statistics(NamedTuple):
     """Packets that were allocated for sending and given back unsent."""
     waits: int
     """Times that a thread went to sleep to wait for a packet."""
+    spins: int
+    """Times that a thread looked for packets for a while before it went to sleep."""

@@ -76,13 +76,14 @@ class TunDevice(_wintun.DeviceBase):
     ) -> None:
         super().__init__()
         self._ring_capacity = _check_capacity(capacity)
+        self._spin_us = _wintun.DEFAULT_SPIN_US
         # Guards the session; held for moments only. Reentrant, for a signal handler may close.
         self._lock = RLock()
         # Guards the addresses; may be held while an interface is waited for.
         self._configuration_lock = RLock()
         # The last session, kept when it has ended: calls that are about to leave still count.
         self._session: _wintun.Session | None = None
-        self._earlier_sessions: tuple[int, ...] = (0,) * 7
+        self._earlier_sessions: tuple[int, ...] = (0,) * 8
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
         self._name = name
@@ -151,6 +152,27 @@ class TunDevice(_wintun.DeviceBase):
     def ring_capacity(self, capacity: int) -> None:
         self._ring_capacity = _check_capacity(capacity)
 
+    @property
+    def spin_us(self) -> int:
+        """How long a blocking read looks for packets before it goes to sleep, in microseconds.
+
+        0 (never) to 100000, by default 12. It does so only while traffic is heavy, above 800 Mbit/s
+        or 80,000 packets a second: then the next packet comes sooner than a sleep would end.
+        """
+        return self._spin_us
+
+    @spin_us.setter
+    def spin_us(self, microseconds: int) -> None:
+        _check_int("spin_us", microseconds)
+        if not 0 <= microseconds <= _wintun.LONGEST_SPIN_US:
+            raise ValueError(
+                f"spin_us must be from 0 to {_wintun.LONGEST_SPIN_US}, not {microseconds}"
+            )
+        with self._lock:
+            self._spin_us = microseconds
+            if self._session is not None:
+                self._session.spin_us = microseconds
+
     def up(self) -> None:
         """Starts a session: packets pass from now on. Does nothing if the device is up.
 
@@ -162,6 +184,7 @@ class TunDevice(_wintun.DeviceBase):
             if self.is_up:
                 return
             session = self.adapter.start_session(self._ring_capacity)
+            session.spin_us = self._spin_us
             self._earlier_sessions = self._totals()
             self._session = session
             self._attach(session)
