@@ -72,14 +72,14 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetWire(const char *Adapter, DWORD 
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDeliver(const char *Adapter, const BYTE *Packet,
                                                      DWORD Size);
 
-/* Delivers up to Count packets of Size bytes (20 to 65535; IPv4 below 40, otherwise IPv4 too) in
- * one burst, each with its number, from 0, big-endian in bytes 12 to 15; stops when the ring is
- * full. Stores how many fitted. */
+/* Delivers up to Count IPv4 packets of Size bytes (20 to 65535) in one burst, each with its number,
+ * from 0, big-endian in bytes 12 to 15; stops when the ring is full. Stores how many fitted. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorFill(const char *Adapter, DWORD Size, DWORD Count,
                                                   DWORD *Delivered);
 
 /* Takes the oldest packet that was sent. ERROR_NO_MORE_ITEMS: none is there. Packets that the
- * driver discards are counted, not returned. Capacity: room in Packet, 65535 for any packet. */
+ * driver discards are counted, not returned. Capacity: room in Packet, 65535 for any packet; with
+ * ERROR_INSUFFICIENT_BUFFER the packet stays and Size says what it needs. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorCollect(const char *Adapter, BYTE *Packet,
                                                      DWORD Capacity, DWORD *Size);
 
@@ -88,7 +88,8 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDrain(const char *Adapter, DWORD Co
                                                    DWORD *Collected);
 
 /* Has the built-in host ping Count times, every IntervalMs, a neighbour in the subnet of each of
- * the adapter's addresses (the addresses that it has at that moment). 0 stops it. */
+ * the adapter's addresses (the addresses that it has at that moment). 0 stops it.
+ * ERROR_NOT_SUPPORTED: the session has another wire. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorPing(const char *Adapter, DWORD Count,
                                                   DWORD IntervalMs);
 
@@ -102,7 +103,8 @@ SIMULATOR_EXPORT void WINAPI WintunSimulatorGetCounts(SIMULATOR_COUNTS *Counts);
 
 /* Makes an exported function (Wintun API or IP Helper, by its exported name) fail with Code: after
  * Skip further calls, Times calls (0xFFFFFFFF: every one) fail without doing anything. Functions
- * that return nothing do nothing and leave Code in GetLastError(). Code 0 removes the fault. */
+ * that return nothing do nothing and leave Code in GetLastError(). Code 0 removes the fault.
+ * ERROR_PROC_NOT_FOUND: there is no such function. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip,
                                                       DWORD Times);
 

@@ -20,7 +20,6 @@ static const ULONG min_mtu[SETTINGS_FAMILIES] = {68, 1280};
 #define UNCHANGED 0xFFFFFFFF
 
 #define INFINITE_LIFETIME 0xFFFFFFFF
-#define PREFIX_LENGTH_UNSET 255
 
 /* Of NL_SUFFIX_ORIGIN. */
 #define SUFFIX_ORIGIN_RANDOM 5
@@ -202,6 +201,12 @@ interfaces_add_address(interfaces *all, const MIB_UNICASTIPADDRESS_ROW *row)
     }
     if (added.OnLinkPrefixLength > longest || !is_unicast(family, address)) {
         return ERROR_INVALID_PARAMETER;
+    }
+    if ((int)added.PrefixOrigin == ORIGIN_UNCHANGED) {
+        added.PrefixOrigin = ORIGIN_MANUAL;
+    }
+    if ((int)added.SuffixOrigin == ORIGIN_UNCHANGED) {
+        added.SuffixOrigin = ORIGIN_MANUAL;
     }
     platform_mutex_lock(&all->lock);
     code = find(all, family, address) != NULL ? ERROR_OBJECT_ALREADY_EXISTS : append(all, &added);

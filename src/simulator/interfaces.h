@@ -11,10 +11,15 @@
 #include "platform.h"
 #include "settings.h"
 
-/* Where an address' prefix comes from (NL_PREFIX_ORIGIN). Numbers, for an enumeration on Windows.
- */
+/* Where an address' prefix and suffix come from (NL_PREFIX_ORIGIN, NL_SUFFIX_ORIGIN): numbers, for
+ * they are enumerations on Windows alone. A caller that does not say leaves "unchanged", and its
+ * new address is a manual one. */
 #define ORIGIN_MANUAL 1
 #define ORIGIN_WELL_KNOWN 2
+#define ORIGIN_UNCHANGED 16
+
+/* OnLinkPrefixLength of a caller that does not say: the length of the address. */
+#define PREFIX_LENGTH_UNSET 255
 
 typedef struct interfaces {
     platform_mutex lock;

@@ -81,9 +81,9 @@ InitializeUnicastIpAddressEntry(MIB_UNICASTIPADDRESS_ROW *Row)
         return;
     }
     memset(Row, 0, sizeof(*Row));
-    Row->PrefixOrigin = 1; /* manual */
-    Row->SuffixOrigin = 1; /* manual */
-    Row->OnLinkPrefixLength = 255;
+    Row->PrefixOrigin = ORIGIN_UNCHANGED;
+    Row->SuffixOrigin = ORIGIN_UNCHANGED;
+    Row->OnLinkPrefixLength = PREFIX_LENGTH_UNSET;
     Row->ValidLifetime = 0xFFFFFFFF;
     Row->PreferredLifetime = 0xFFFFFFFF;
     Row->DadState = IpDadStateTentative;
