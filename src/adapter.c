@@ -25,11 +25,13 @@ adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HA
 {
     adapter_object *self = (adapter_object *)PyType_GenericAlloc(type, 0);
     shared_adapter *shared = NULL;
+    bool has_luid = false;
     DWORD code;
     Py_BEGIN_ALLOW_THREADS
     shared = adapter_share(used, handle);
     code = used->last_error();
-    if (shared != NULL && (self == NULL || shared->luid.Value == 0)) {
+    has_luid = shared != NULL && shared->luid.Value != 0;
+    if (shared != NULL && (self == NULL || !has_luid)) {
         adapter_close(shared);
         adapter_unreference(shared);
     }
@@ -37,13 +39,9 @@ adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HA
     if (self == NULL) {
         return NULL;
     }
-    if (shared == NULL) {
+    if (!has_luid) {
         Py_DECREF(self);
-        return PyErr_NoMemory();
-    }
-    if (shared->luid.Value == 0) {
-        Py_DECREF(self);
-        return raise_error("WintunGetAdapterLUID", code);
+        return shared == NULL ? PyErr_NoMemory() : raise_error("WintunGetAdapterLUID", code);
     }
     Py_INCREF(name);
     self->state = PyType_GetModuleState(type);

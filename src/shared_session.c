@@ -206,8 +206,13 @@ register_session(shared_session *session)
     session_reference(session);
     gate_hold(&adapter->gate, 1);
     platform_mutex_lock(&adapter->lock);
+    /* One that has ended at the API, so that this one could start, but has not said so yet. */
+    shared_session *before = adapter->session;
     adapter->session = session;
     platform_mutex_unlock(&adapter->lock);
+    if (before != NULL) {
+        session_unreference(before);
+    }
 }
 
 static outcome

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Union
 
-    from typing_extensions import Self
+    from typing_extensions import Buffer, Self
 
     from ._addresses import AddressInput, Interface
     from ._records import Statistics
@@ -66,6 +66,10 @@ class TunDevice(_wintun.DeviceBase):
     """
 
     _adapter: _wintun.Adapter | None = None
+
+    # Packets that asynchronous calls passed since the loop last had its turn, roughly: several
+    # tasks count in it.
+    _packets_this_turn = 0
 
     def __init__(
         self,
@@ -219,6 +223,65 @@ class TunDevice(_wintun.DeviceBase):
         if self._session is None:
             return self._earlier_sessions
         return tuple(map(sum, zip(self._earlier_sessions, self._session.statistics())))
+
+    # --- Asynchronous reading and writing -------------------------------------------------------
+
+    async def read_async(self) -> bytes:
+        """Reads one packet; waits for one, letting other tasks run.
+
+        This and the other asynchronous calls work in asyncio's loops, those that are like them, and
+        trio's, with no thread for the wait, and in several tasks and loops at once. A call that is
+        cancelled has taken no packet.
+
+        Raises:
+            ClosedError: The device is not up, or goes down meanwhile.
+            AdapterTerminatingError: The adapter was removed.
+            RingCorruptError: The ring cannot be read any more.
+        """
+        from ._aio import read
+
+        return await read(self)
+
+    async def read_many_async(self, max_packets: int = 64) -> list[bytes]:
+        """Reads the packets that are there, up to `max_packets`; waits for the first.
+
+        Returns at least one packet, in the order of arrival. Raises what `read_async` does.
+        """
+        from ._aio import read_many
+
+        return await read_many(self, max_packets)
+
+    async def write_async(self, packet: Buffer) -> None:
+        """Writes one packet as `write` does; waits while the ring is full, letting other tasks run.
+
+        Raises what `write` does, but `RingFullError`. A call that is cancelled has written nothing.
+        Each attempt on a full ring counts as one in `statistics`.
+        """
+        from ._aio import write
+
+        await write(self, packet)
+
+    async def write_many_async(self, packets: Iterable[Buffer]) -> int:
+        """Writes all packets in their order; waits while the ring is full.
+
+        Returns how many there were. Raises what `write_async` does; some of the packets may have
+        been written then, and also when the call is cancelled. Arguments are all checked first, and
+        a wrong one sends nothing.
+        """
+        from ._aio import write_many
+
+        return await write_many(self, packets)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        from ._aio import read
+
+        try:
+            return await read(self)
+        except _wintun.ClosedError:
+            raise StopAsyncIteration from None
 
     # --- MTU ------------------------------------------------------------------------------------
 
