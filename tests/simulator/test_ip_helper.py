@@ -124,10 +124,10 @@ def test_a_family_appears_late_or_never(name: str, family: int) -> None:
     address = packed("10.0.0.1") if family == FAMILY_IPV4 else packed("fd00::1")
     codes = [row.get(), row.set(1400), AddressRow(luid, address).create()]
     assert addresses(luid, family) == []
-    if time.monotonic() - began < 0.2:
+    if time.monotonic() - began < 0.15:  # clocks differ a little
         assert codes == [1168, 1168, 1168]
     wait_until(lambda: row.get() == 0, "the interface appears")
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 0.15
     assert AddressRow(luid, address).create() == 0
     simulator.set_family_delay(name, 4 if family == FAMILY_IPV4 else 6, None)
     assert row.get() == 1168
