@@ -22,6 +22,7 @@
 
 #else
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define WINAPI
@@ -44,6 +45,7 @@ typedef int32_t LONG;
 typedef int32_t BOOL;
 typedef uint64_t DWORD64;
 typedef uint64_t ULONG64;
+typedef size_t SIZE_T;
 
 /* A UTF-16 code unit, as on Windows; wchar_t is wider elsewhere. */
 typedef uint16_t WCHAR;
@@ -93,6 +95,7 @@ typedef union NET_LUID {
 #define ERROR_ALREADY_INITIALIZED 1247
 #define ERROR_PRIVILEGE_NOT_HELD 1314
 #define ERROR_TIMEOUT 1460
+#define ERROR_DEVICE_IN_USE 2404
 #define ERROR_OBJECT_ALREADY_EXISTS 5010
 
 #endif

@@ -34,6 +34,7 @@ errno_of(DWORD code)
     case ERROR_BUFFER_OVERFLOW:
         return ENOBUFS;
     case ERROR_ALREADY_INITIALIZED:
+    case ERROR_DEVICE_IN_USE:
         return EBUSY;
     case ERROR_INVALID_PARAMETER:
     case ERROR_INVALID_NAME:
@@ -69,6 +70,7 @@ advice_for(const char *function, DWORD code)
          "the name is taken: choose another, or open the adapter"},
         {"WintunGetRunningDriverVersion", ERROR_FILE_NOT_FOUND,
          "the Wintun driver is not loaded: creating the first adapter loads it"},
+        {"WintunDeleteDriver", ERROR_DEVICE_IN_USE, "close every Wintun adapter first"},
         {"WintunStartSession", ERROR_ALREADY_INITIALIZED,
          "an adapter has one session at a time: end the other one and release its packets"},
         {"WintunReceivePacket", ERROR_HANDLE_EOF,

@@ -102,6 +102,8 @@ platform_error_text(DWORD code, char *text, size_t text_size)
          "already been completed"},
         {ERROR_PRIVILEGE_NOT_HELD, "A required privilege is not held by the client"},
         {ERROR_TIMEOUT, "This operation returned because the timeout period expired"},
+        {ERROR_DEVICE_IN_USE,
+         "The device is in use by an active process and cannot be disconnected"},
         {ERROR_OBJECT_ALREADY_EXISTS, "The object already exists"},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -11,9 +11,6 @@
 #include "session.h"
 #include "text.h"
 
-/* ERROR_DEVICE_IN_USE of winerror.h, not among the codes that the real library gives. */
-#define DEVICE_IN_USE 2404
-
 /* Whether the test that runs has asked for this call to fail. */
 static bool
 fails(fault_function function)
@@ -105,7 +102,7 @@ WintunDeleteDriver(void)
     }
     if (!adapter_unload_driver()) {
         log_line(WINTUN_LOG_WARN, "Simulator: the driver is in use and is not deleted");
-        last_error_set(DEVICE_IN_USE);
+        last_error_set(ERROR_DEVICE_IN_USE);
         return FALSE;
     }
     return TRUE;

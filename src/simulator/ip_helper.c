@@ -223,7 +223,7 @@ ConvertInterfaceLuidToGuid(const NET_LUID *Luid, GUID *Guid)
 }
 
 DWORD WINAPI
-ConvertInterfaceLuidToAlias(const NET_LUID *Luid, WCHAR *Alias, size_t Length)
+ConvertInterfaceLuidToAlias(const NET_LUID *Luid, WCHAR *Alias, SIZE_T Length)
 {
     DWORD code = fault_code(FAULT_ConvertInterfaceLuidToAlias);
     if (code != ERROR_SUCCESS) {
