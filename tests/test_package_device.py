@@ -146,3 +146,37 @@ def test_the_driver_version_is_told_in_two_numbers_and_as_text(make_device: Make
 def test_the_driver_version_is_a_file_not_found_error_while_no_driver_is_loaded() -> None:
     with simulator.fault("WintunGetRunningDriverVersion", 2), pytest.raises(FileNotFoundError):
         wintun.get_driver_version()
+
+
+@pytest.mark.driver
+def test_an_adapter_that_is_there_can_be_opened_as_a_device(make_device: MakeDevice) -> None:
+    created = make_device()
+    created.addr = "10.20.30.1/24"
+    with wintun.TunDevice.open(created.name, wintun.MIN_RING_CAPACITY) as opened:
+        assert (opened.name, opened.luid) == (created.name, created.luid)
+        assert opened.ring_capacity == wintun.MIN_RING_CAPACITY
+        assert opened.addr == "10.20.30.1"
+        opened.up()
+        assert opened.is_up
+    assert created.addr == "10.20.30.1"  # whoever opened it has not removed it
+    created.up()
+
+
+def test_a_device_opened_on_an_adapter_carries_its_packets(make_device: MakeDevice) -> None:
+    created = make_device("memory")
+    with wintun.TunDevice.open(created.name) as opened:
+        opened.up()
+        assert simulator.deliver(created.name, ipv4_packet(100))
+        assert opened.read() == ipv4_packet(100)
+
+
+@pytest.mark.driver
+def test_opening_no_adapter_says_so_and_leaves_nothing(unique_name: Callable[[], str]) -> None:
+    with pytest.raises(FileNotFoundError, match="WintunOpenAdapter"):
+        wintun.TunDevice.open(unique_name())
+
+
+@pytest.mark.parametrize("capacity", [0, wintun.MIN_RING_CAPACITY + 1])
+def test_opening_checks_the_capacity_first(make_device: MakeDevice, capacity: int) -> None:
+    with pytest.raises(ValueError, match="capacity"):
+        wintun.TunDevice.open(make_device().name, capacity)

@@ -79,7 +79,31 @@ class TunDevice(_wintun.DeviceBase):
         guid: GuidInput | None = None,
     ) -> None:
         super().__init__()
-        self._ring_capacity = _check_capacity(capacity)
+        capacity = _check_capacity(capacity)
+        self._start(_wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid)), capacity)
+
+    @classmethod
+    def open(cls, name: str, capacity: int = 0x400000) -> Self:
+        """Makes a device on an adapter that exists already, such as one that a crash left behind.
+
+        Its addresses and MTU are as they were. Closing the device does not remove the adapter: that
+        is for the one that created it.
+
+        Args:
+            name: Name of the adapter.
+            capacity: Bytes of each of the two rings that hold packets; see `ring_capacity`.
+
+        Raises:
+            FileNotFoundError: There is no Wintun adapter of that name.
+            PermissionError, OSError, TypeError, ValueError: As when a device is made.
+        """
+        capacity = _check_capacity(capacity)
+        device = cls.__new__(cls)
+        device._start(_wintun.Adapter.open(name), capacity)
+        return device
+
+    def _start(self, adapter: _wintun.Adapter, capacity: int) -> None:
+        self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
         # Guards the session; held for moments only. Reentrant, for a signal handler may close.
         self._lock = RLock()
@@ -90,8 +114,7 @@ class TunDevice(_wintun.DeviceBase):
         self._earlier_sessions: tuple[int, ...] = (0,) * 8
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
-        self._name = name
-        adapter = _wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid))
+        self._name = adapter.name
         self._addresses = _addresses.AddressBook(adapter)
         self._adapter = adapter
 
