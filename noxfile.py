@@ -13,6 +13,7 @@ import atexit
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,9 @@ SMALL = "0.02"
 
 # What a build reads; a copy of it is built, so that runs side by side share no file.
 SOURCE = ["pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "include", "src"]
+
+# What a shell runs in the background ignores Ctrl-C, and the tests of Ctrl-C would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
