@@ -98,6 +98,9 @@ bool platform_thread_start(platform_thread *thread, platform_thread_function fun
                            void *argument);
 void platform_thread_join(platform_thread thread);
 
+/* The process that this is; another one after a fork. */
+uint64_t platform_process_id(void);
+
 /* Gives the processor to another thread. */
 void platform_yield(void);
 

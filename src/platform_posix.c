@@ -320,6 +320,12 @@ platform_thread_join(platform_thread thread)
     (void)pthread_join(thread, NULL);
 }
 
+uint64_t
+platform_process_id(void)
+{
+    return (uint64_t)getpid();
+}
+
 void
 platform_yield(void)
 {

@@ -226,6 +226,12 @@ platform_thread_join(platform_thread thread)
     (void)CloseHandle(thread);
 }
 
+uint64_t
+platform_process_id(void)
+{
+    return GetCurrentProcessId();
+}
+
 void
 platform_yield(void)
 {

@@ -22,6 +22,7 @@ typedef struct shared_adapter {
     gate gate; /* its session holds it */
     const library *library;
     WINTUN_ADAPTER_HANDLE handle;
+    uint64_t process; /* that the handle belongs to: a forked child has none of its threads */
     NET_LUID luid;
     atom_u32 over;           /* the handle is closed */
     platform_mutex lock;     /* guards session */
@@ -99,6 +100,11 @@ void adapter_unreference(shared_adapter *adapter);
 
 bool adapter_enter(shared_adapter *adapter);
 void adapter_leave(shared_adapter *adapter);
+
+/* False in a forked child: there the adapter and its session are only closed, and never end. They
+ * are the parent's, whose threads the child does not have and whose locks it may have found taken.
+ */
+bool adapter_is_ours(const shared_adapter *adapter);
 
 /* Gives back the hold that its session had. */
 void adapter_unhold(shared_adapter *adapter);

@@ -17,6 +17,7 @@ adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
     atom_u32_store(&adapter->references, 1);
     adapter->library = library;
     adapter->handle = handle;
+    adapter->process = platform_process_id();
     platform_mutex_init(&adapter->lock);
     library->wintun.GetAdapterLUID(handle, &adapter->luid);
     return adapter;
@@ -41,6 +42,12 @@ bool
 adapter_enter(shared_adapter *adapter)
 {
     return gate_enter(&adapter->gate);
+}
+
+bool
+adapter_is_ours(const shared_adapter *adapter)
+{
+    return adapter->process == platform_process_id();
 }
 
 /* Called exactly once, by the adapter's last user. */
@@ -97,7 +104,11 @@ adapter_close(shared_adapter *adapter)
 {
     /* In this order a session that is being started either is seen below or sees the closed gate.
      */
-    if (gate_close(&adapter->gate) == GATE_UNUSED) {
+    gate_closing closing = gate_close(&adapter->gate);
+    if (!adapter_is_ours(adapter)) {
+        return;
+    }
+    if (closing == GATE_UNUSED) {
         finish(adapter);
     }
     shared_session *session = adapter_session(adapter);

@@ -113,6 +113,9 @@ void
 session_end(shared_session *session)
 {
     gate_closing closing = gate_close(&session->gate);
+    if (!adapter_is_ours(session->adapter)) {
+        return;
+    }
     if (closing == GATE_UNUSED) {
         finish(session);
     } else if (closing == GATE_IN_USE) {
