@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Spinning before a wait: how long is the program's choice, and only heavy traffic causes it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+import pytest
+
+import wintun
+from helpers import HANG_SECONDS, Worker, ipv4_packet, wait_until
+from wintun import simulator
+
+LONGEST = 100_000
+
+
+def heavy_traffic(session: wintun.Session, stop: Callable[[], bool], size: int = 64) -> None:
+    """Packets as fast as they can be read, with a wait behind each burst of them."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while not stop() and time.monotonic() < deadline:
+        simulator.fill(session.adapter.name, size, 500)
+        while session.read_many(500, timeout=0.0001):
+            pass
+
+
+def spins(session: wintun.Session) -> int:
+    return session.statistics()[7]
+
+
+@pytest.fixture
+def heavy_session(make_session: Callable[..., wintun.Session]) -> wintun.Session:
+    """A session that has seen, just now, that its traffic is heavy."""
+    session = make_session(0x100000)
+    heavy_traffic(session, lambda: spins(session) > 0)
+    assert spins(session) > 0
+    return session
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 12, LONGEST])
+def test_any_time_from_none_to_a_tenth_of_a_second_can_be_chosen(
+    make_device: Callable[..., wintun.TunDevice], microseconds: int
+) -> None:
+    device = make_device("memory")
+    assert device.spin_us == 12
+    device.spin_us = microseconds
+    device.up()
+    assert device.session is not None
+    assert device.spin_us == device.session.spin_us == microseconds
+    device.spin_us = 7
+    assert device.session.spin_us == 7
+    device.down()
+    device.up()
+    assert device.session.spin_us == 7
+
+
+@pytest.mark.parametrize("microseconds", [-1, LONGEST + 1, 1 << 32, 1 << 64, -(1 << 64)])
+def test_a_time_out_of_range_is_a_value_error_and_changes_nothing(
+    session: wintun.Session, device: wintun.TunDevice, microseconds: int
+) -> None:
+    for owner in (session, device):
+        with pytest.raises(ValueError, match="spin_us"):
+            owner.spin_us = microseconds
+        assert owner.spin_us == 12
+
+
+@pytest.mark.parametrize("microseconds", [None, 1.5, "1", True, b"1"], ids=repr)
+def test_a_time_that_is_no_int_is_a_type_error(
+    session: wintun.Session, device: wintun.TunDevice, microseconds: Any
+) -> None:
+    for owner in (session, device):
+        with pytest.raises(TypeError, match="spin_us"):
+            owner.spin_us = microseconds
+        assert owner.spin_us == 12
+
+
+def test_it_cannot_be_deleted(session: wintun.Session, device: wintun.TunDevice) -> None:
+    for owner in (session, device):
+        with pytest.raises(AttributeError):
+            del owner.spin_us
+
+
+def test_little_traffic_is_waited_for_without_spinning(session: wintun.Session) -> None:
+    session.spin_us = LONGEST
+    began = time.monotonic()
+    while time.monotonic() < began + 0.7:  # longer than traffic is measured
+        simulator.fill(session.adapter.name, 64, 3)
+        while session.read(timeout=0.01) is not None:
+            pass
+    assert spins(session) == 0
+    assert session.statistics()[6] > 0
+
+
+@pytest.mark.parametrize("size", [64, 1400])
+def test_heavy_traffic_is_spun_for_unless_that_is_switched_off(
+    make_session: Callable[..., wintun.Session], size: int
+) -> None:
+    session = make_session(0x100000)
+    session.spin_us = 0
+    until = time.monotonic() + 0.7
+    heavy_traffic(session, lambda: time.monotonic() > until, size)
+    assert spins(session) == 0
+    session.spin_us = 12
+    heavy_traffic(session, lambda: spins(session) > 0, size)
+    assert spins(session) > 0
+
+
+def test_spinning_ends_when_traffic_does(heavy_session: wintun.Session) -> None:
+    def measured_again() -> bool:
+        before = spins(heavy_session)
+        heavy_session.read(timeout=0.001)
+        return spins(heavy_session) == before
+
+    wait_until(measured_again, "nothing comes any more, and it is still spun for")
+
+
+def test_reads_that_do_not_wait_do_not_spin(heavy_session: wintun.Session) -> None:
+    before = spins(heavy_session)
+    for _ in range(100):
+        assert heavy_session.read() is None
+        assert heavy_session.read_many() == []
+    assert spins(heavy_session) == before
+
+
+def test_a_packet_that_comes_during_the_spin_is_read(heavy_session: wintun.Session) -> None:
+    heavy_session.spin_us = LONGEST
+    for _ in range(5):
+        reader = Worker(lambda: heavy_session.read(timeout=None))
+        time.sleep(0.01)
+        assert simulator.deliver(heavy_session.adapter.name, ipv4_packet(40))
+        assert reader.result() == ipv4_packet(40)
+
+
+def test_the_end_of_the_session_ends_the_spin(heavy_session: wintun.Session) -> None:
+    heavy_session.spin_us = LONGEST
+    before = spins(heavy_session)
+    reader = Worker(lambda: heavy_session.read(timeout=None))
+    wait_until(lambda: spins(heavy_session) > before or not reader.alive, "no spin")
+    heavy_session.end()
+    assert type(reader.error()) is wintun.ClosedError
+
+
+def test_a_timeout_shorter_than_the_spin_still_ends_the_read(
+    heavy_session: wintun.Session,
+) -> None:
+    heavy_session.spin_us = LONGEST
+    assert heavy_session.read(timeout=0.001) is None
