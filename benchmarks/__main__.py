@@ -1,50 +1,110 @@
-"""What the package costs: importing it, and a packet against the same loop in C.
+"""What the package costs, measured; see docs/benchmarks.md.
 
-Nothing is asserted. Alternating runs, medians; times of a machine that does other work as well
-say little.
+Alternating runs, medians, ratios. Times of a machine that does other work as well say little.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import datetime
 import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import wintun
 
-from . import imports, rings
+from . import adapters, chart, growth, imports, latency, report, rings, threads
+
+PARTS = ("imports", "rings", "latency", "adapters", "threads", "growth")
+CHART_SIZES = (64, 1400)
 
 
-def machine() -> dict[str, object]:
+def processor() -> str:
+    """The name of the processor, where the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "python": platform.python_version(),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "system": platform.platform(),
+        "processor": processor(),
         "processors": os.cpu_count(),
         "wintun": wintun.__version__,
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15, help="runs of each (default: 15)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 576, 1400, 9000, 65535])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--c-loop", type=Path, metavar="LIBRARY", help="c_loop.c, built already")
-    args = parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
+    made.add_argument("--repeats", type=int, default=9, help="runs of each (default: 9)")
+    made.add_argument("--sizes", type=int, nargs="+", default=[64, 576, 1400, 9000, 65535])
+    made.add_argument("--packets", type=int, default=100_000_000, help="for growth")
+    made.add_argument("--share", type=float, default=1.0, help="of the packets of latency, threads")
+    made.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    made.add_argument("--svg", type=Path, metavar="FILE", help="also draw a chart there")
+    made.add_argument("--compare", type=Path, metavar="FILE", help="figures of an earlier --json")
+    made.add_argument("--tolerance", type=float, default=0.25, help="for --compare (default: 0.25)")
+    made.add_argument("--c-loop", type=Path, metavar="LIBRARY", help="c_loop.c, built already")
+    return made
 
-    cost = imports.measure(max(args.repeats, 15))
-    print(imports.table(cost))
-    results = rings.measure(args.sizes, args.repeats, args.c_loop)
-    print(rings.table(results))
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures the parts, printing each as it is done."""
+    steps: dict[str, tuple[Any, Any]] = {
+        "imports": (imports, lambda: imports.measure(max(args.repeats, 15))),
+        "rings": (rings, lambda: rings.measure(args.sizes, args.repeats, args.c_loop)),
+        "latency": (latency, lambda: latency.measure(args.repeats, args.share, args.c_loop)),
+        "adapters": (adapters, lambda: adapters.measure(max(0.2, args.share))),
+        "threads": (threads, lambda: threads.measure(CHART_SIZES, args.repeats, args.share)),
+        "growth": (growth, lambda: growth.measure(args.packets)),
+    }
+    figures: dict[str, Any] = {"machine": machine()}
+    for name in args.parts:
+        module, step = steps[name]
+        figures[name] = step()
+        print(f"{module.table(figures[name])}\n", flush=True)
+    return figures
+
+
+def draw(args: argparse.Namespace, figures: dict[str, Any]) -> None:
+    about = figures["machine"]
+    subtitle = (
+        f"CPython {about['python']}, {about['system']}, {about['processor']}, {about['date']}; "
+        f"medians of {args.repeats} alternating runs"
+    )
+    drawing = chart.draw(figures["rings"], CHART_SIZES, "pipeline", subtitle)
+    args.svg.write_text(drawing, encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """Named tuples as dictionaries, which keep the names in JSON."""
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def main() -> int:
+    args = parser().parse_args()
+    figures = measure(args)
+    if args.svg is not None and "rings" in figures:
+        draw(args, figures)
     if args.json is not None:
-        figures = {"machine": machine(), "import": cost, "rings": [r._asdict() for r in results]}
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
+        report.write(args.json, {name: plain(value) for name, value in figures.items()})
+    if args.compare is None or "rings" not in figures:
+        return 0
+    worse = report.regressions(report.read(args.compare), figures["rings"], args.tolerance)
+    print("\n".join(["Slower than before:", *worse]) if worse else "Nothing is slower than before.")
+    return 1 if worse else 0
 
 
 sys.exit(main())

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loops that the benchmarks compare Python's with: receive, copy, release and allocate, copy,
- * send, on the functions of the same loaded library. Called through ctypes, which releases the GIL.
+ * The loops that the benchmarks compare Python's with: receive, copy, release; allocate, copy, send;
+ * and both together; on the functions of the same loaded library. And a sender that stamps packets
+ * with the time. Called through ctypes, which releases the GIL.
  */
 #include <string.h>
 
+#include "platform.h"
 #include "wintun.h"
 
 #ifdef _MSC_VER
@@ -12,6 +14,8 @@
 #else
 #define EXPORT __attribute__((visibility("default")))
 #endif
+
+typedef DWORD(WINAPI *deliver_function)(const char *adapter, const BYTE *packet, DWORD size);
 
 /* A program in C copies a packet to a place of its own, as read() copies it into bytes. */
 static BYTE place[WINTUN_MAX_IP_PACKET_SIZE];
@@ -55,4 +59,46 @@ c_loop_send(WINTUN_ALLOCATE_SEND_PACKET_FUNC *allocate, WINTUN_SEND_PACKET_FUNC 
         }
     }
     return sent;
+}
+
+/* Sends back count packets that it receives; waits for them and for room. */
+EXPORT void
+c_loop_echo(WINTUN_RECEIVE_PACKET_FUNC *receive, WINTUN_RELEASE_RECEIVE_PACKET_FUNC *release,
+            WINTUN_ALLOCATE_SEND_PACKET_FUNC *allocate, WINTUN_SEND_PACKET_FUNC *send,
+            WINTUN_SESSION_HANDLE session, DWORD count)
+{
+    while (count > 0) {
+        DWORD size;
+        BYTE *packet = receive(session, &size);
+        if (packet == NULL) {
+            continue;
+        }
+        BYTE *answer;
+        while ((answer = allocate(session, size)) == NULL) {
+        }
+        memcpy(answer, packet, size);
+        send(session, answer);
+        release(session, packet);
+        count--;
+    }
+}
+
+/* Has count packets of 64 bytes delivered, one each interval_ns, with the time in bytes 24 to 31. */
+EXPORT void
+c_loop_pace(deliver_function deliver, const char *adapter, DWORD count, int64_t interval_ns)
+{
+    BYTE packet[64] = {0x45};
+    int64_t next_ns = platform_clock_ns() + interval_ns;
+    for (DWORD i = 0; i < count; i++) {
+        int64_t now_ns = platform_clock_ns();
+        if (next_ns - now_ns > 200000) {
+            platform_sleep_ns(next_ns - now_ns);
+        }
+        do {
+            now_ns = platform_clock_ns();
+        } while (now_ns < next_ns);
+        memcpy(&packet[24], &now_ns, sizeof(now_ns));
+        (void)deliver(adapter, packet, sizeof(packet));
+        next_ns = now_ns + interval_ns;
+    }
 }
