@@ -73,6 +73,7 @@ async def _wait_for_packets(
         try:
             packets = attempt()
             if packets:
+                device._packets_this_turn += 1
                 return packets
             device._packets_this_turn = 0
             await watch.sleep(sleeper)
