@@ -437,6 +437,7 @@ static PyType_Slot batch_slots[] = {
     {Py_tp_methods, batch_methods},
     {Py_tp_getset, batch_properties},
     {Py_tp_members, batch_members},
+    {Py_tp_iter, SLOT(PySeqIter_New)},
     {Py_sq_length, SLOT(batch_length)},
     {Py_sq_item, SLOT(batch_item)},
     {0, NULL},

@@ -43,7 +43,7 @@ def test_a_guid_of_the_wrong_type_is_a_type_error(make_device: MakeDevice, given
 @pytest.mark.driver
 def test_statistics_are_the_sum_over_all_sessions(make_device: MakeDevice) -> None:
     device = make_device("memory")
-    assert device.statistics == wintun.Statistics(0, 0, 0, 0, 0, 0, 0)
+    assert all(count == 0 for count in device.statistics)
     for round_ in range(1, 4):
         device.up()
         device.write(ipv4_packet(100))

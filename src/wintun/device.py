@@ -461,7 +461,7 @@ class TunDevice(_wintun.DeviceBase):
 
     def _assign(self, interface: Interface, family: int | None = None) -> None:
         actual = _addresses.family_of(interface)
-        if family not in (None, actual):
+        if family is not None and family != actual:
             raise ValueError(f"not an {FAMILY_NAMES[family]} address: {str(interface)!r}")
         with self._configuration_lock:
             self._addresses.replace(actual, [interface])
