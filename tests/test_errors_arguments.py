@@ -62,7 +62,7 @@ def test_a_name_that_windows_cannot_have_is_a_value_error(name: str) -> None:
 
 
 @pytest.mark.driver
-@pytest.mark.parametrize("name", NOT_NAMES, ids=repr)
+@pytest.mark.parametrize("name", NOT_NAMES, ids=lambda one: type(one).__name__)
 def test_a_name_that_is_no_string_is_a_type_error(name: Any) -> None:
     for call in (
         lambda: wintun.Adapter.create(name, "Test"),
@@ -241,7 +241,7 @@ def test_a_raw_address_of_wrong_length_prefix_or_type_is_refused(
         adapter.add_address(address, prefix)
 
 
-@pytest.mark.parametrize("callback", [1, "log", object(), []], ids=repr)
+@pytest.mark.parametrize("callback", [1, "log", object(), []], ids=lambda one: type(one).__name__)
 def test_a_logger_that_cannot_be_called_is_a_type_error_and_changes_nothing(callback: Any) -> None:
     before = wintun.set_logger(None)
     wintun.set_logger(before)
