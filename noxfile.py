@@ -29,7 +29,10 @@ LINT_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "lint")
 
 VERSIONS = ["3.9", "3.10", "3.11", "3.12", "3.13"]
 OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+# With the heavy tests small, the suite waits more than it computes.
 SMALL = "0.02"
+PARALLEL = ["-n", "3"]
 
 # What a build reads; a copy of it is built, so that runs side by side share no file.
 SOURCE = ["pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "include", "src"]
@@ -128,10 +131,12 @@ def tests(session: nox.Session) -> None:
         session.skip("This machine has no such CPython.")
     apt(session, {"gcc": "gcc", "ip": "iproute2", "ping": "iputils-ping"}, optional=True)
     install(session)
-    scale = "1" if session.python == sys.executable else SMALL
-    environment = {"WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", scale)}
+    own = session.python == sys.executable
+    scale = os.environ.get("WINTUN_TEST_SCALE", "1" if own else SMALL)
+    parallel = [] if own else PARALLEL
     session.run("python", "-VV")
-    session.run("python", "-m", "pytest", *session.posargs, env=environment)
+    command = ["python", "-m", "pytest", *parallel, *session.posargs]
+    session.run(*command, env={"WINTUN_TEST_SCALE": scale})
 
 
 @nox.session
@@ -155,9 +160,9 @@ def sanitizers(session: nox.Session, sanitizer: str) -> None:
     }
     selection = ["-m", "threads"] if thread else []
     # TSan knows no layout of the address space with much randomness.
-    command = ["setarch", "-R", "python", "-m", "pytest", *selection, *session.posargs]
+    command = ["setarch", "-R", "python", "-m", "pytest", *PARALLEL, *selection]
     # What a sanitizer writes as it ends the process must not stay in pytest's own capture.
-    session.run(*command, "--capture=sys", env=environment, external=True)
+    session.run(*command, "--capture=sys", *session.posargs, env=environment, external=True)
 
 
 def output(*command: str) -> str:
@@ -257,4 +262,41 @@ def windows(session: nox.Session, version: str) -> None:
     }
     offline = ["--no-index", "--no-deps", "--find-links", "dist"]
     session.run(*python, "pip", "install", "--quiet", *offline, "wintun", env=environment)
-    session.run(*python, "pytest", "-p", "no:cacheprovider", *session.posargs, env=environment)
+    options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
+    session.run(*python, "pytest", *options, env=environment)
+
+
+# --- Measurements: not among the checks, for they need a machine that does nothing else ------------
+
+BENCH_VERSIONS = ["3.11", "3.13"]
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """What the package costs on this system; options after -- are those of benchmarks."""
+    apt(session, {"gcc": "gcc"})
+    session.install("--no-deps", str(copy_of_source(session)))
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(name="bench-windows", default=False)
+@nox.parametrize("version", BENCH_VERSIONS)
+def bench_windows(session: nox.Session, version: str) -> None:
+    """The same in the official CPythons for Windows, under Wine, against pytun-pmd3."""
+    apt(session, {"wine": "wine wine64", **MINGW})
+    work = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    fetch(session, "python", BENCH_VERSIONS[0], str(work / "headers"))
+    fetch(session, "python", version, str(work / "python"))
+    session.install("setuptools>=77")
+    build(session, work / "dist", {"WINTUN_CROSS_PYTHON": str(work / "headers")})
+    wheel = str(next((work / "dist").glob("*.whl")))
+    packages = str(work / "python" / "Lib" / "site-packages")
+    install = ["pip", "install", "--quiet", "--no-deps", "--target", packages]
+    session.run("python", "-m", *install, "pytun-pmd3==3.0.3")
+    c_loop = str(work / "c_loop.dll")
+    session.run("python", "-m", "benchmarks.build", c_loop, "--windows")
+    python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
+    environment = wine_environment(wine_prefix())
+    session.run(*python, "pip", "install", "--quiet", "--no-deps", wheel, env=environment)
+    command = [*python, "benchmarks", "--c-loop", c_loop, *session.posargs]
+    session.run(*command, env=environment)
