@@ -300,3 +300,17 @@ def bench_windows(session: nox.Session, version: str) -> None:
     session.run(*python, "pip", "install", "--quiet", "--no-deps", wheel, env=environment)
     command = [*python, "benchmarks", "--c-loop", c_loop, *session.posargs]
     session.run(*command, env=environment)
+
+
+# --- Programs that use the package --------------------------------------------------------------
+
+
+@nox.session(default=False)
+def pymobiledevice3(session: nox.Session) -> None:
+    """The tunnel of pymobiledevice3, its newest and unmodified, on our device."""
+    apt(session, {"gcc": "gcc", "ip": "iproute2"}, optional=True)
+    install(session)
+    session.install("pymobiledevice3")
+    scale = os.environ.get("WINTUN_TEST_SCALE", "1")
+    command = ["python", "-m", "pytest", "tests/relay", *session.posargs]
+    session.run(*command, env={"WINTUN_TEST_SCALE": scale})
