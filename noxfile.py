@@ -312,5 +312,6 @@ def pymobiledevice3(session: nox.Session) -> None:
     install(session)
     session.install("pymobiledevice3")
     scale = os.environ.get("WINTUN_TEST_SCALE", "1")
-    command = ["python", "-m", "pytest", "tests/relay", *session.posargs]
+    tests = ["tests/relay", "tests/kernel/test_relay.py"]
+    command = ["python", "-m", "pytest", *tests, *session.posargs]
     session.run(*command, env={"WINTUN_TEST_SCALE": scale})
