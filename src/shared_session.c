@@ -116,10 +116,12 @@ session_end(shared_session *session)
     if (!adapter_is_ours(session->adapter)) {
         return;
     }
+    if (closing != GATE_WAS_CLOSED) {
+        /* Also with nobody inside: an event loop may watch a duplicate of it. */
+        platform_event_set(&session->cancel);
+    }
     if (closing == GATE_UNUSED) {
         finish(session);
-    } else if (closing == GATE_IN_USE) {
-        platform_event_set(&session->cancel);
     }
     wait_while(has_calls, session);
     if (closing == GATE_IN_USE) {
