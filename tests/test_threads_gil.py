@@ -92,7 +92,7 @@ OTHER_PATHS: dict[str, Callable[[Prepared], object]] = {
     "WintunReceivePacket": lambda prepared: prepared.session.read_many(),
     "WintunReleaseReceivePacket": lambda prepared: prepared.session.read(),
     "WintunAllocateSendPacket": lambda prepared: prepared.session.write_many([ipv4_packet(20)]),
-    "WintunSendPacket": lambda prepared: delattr(prepared, "allocated"),
+    "WintunSendPacket": lambda prepared: prepared.allocated.release(),
     "WintunEndSession": close_adapter,
 }
 
@@ -112,8 +112,6 @@ def check_others_run_during(function: str, call: Callable[[Prepared], object]) -
         assert turns >= 5, f"no other thread ran during {function}"
     finally:
         simulator.set_delay(function, 0)
-        if not hasattr(prepared, "allocated"):
-            prepared.allocated = prepared.received
         prepared.close()
 
 
