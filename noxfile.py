@@ -266,7 +266,7 @@ def windows(session: nox.Session, version: str) -> None:
     session.run(*python, "pytest", *options, env=environment)
 
 
-# --- Measurements: not among the checks, for they need a machine that does nothing else ------------
+# --- Measurements: not among the checks, for they need a machine that does nothing else ---------
 
 BENCH_VERSIONS = ["3.11", "3.13"]
 
@@ -284,22 +284,20 @@ def bench(session: nox.Session) -> None:
 def bench_windows(session: nox.Session, version: str) -> None:
     """The same in the official CPythons for Windows, under Wine, against pytun-pmd3."""
     apt(session, {"wine": "wine wine64", **MINGW})
-    work = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    work = Path(tempfile.mkdtemp(dir=session.create_tmp())).resolve()
     fetch(session, "python", BENCH_VERSIONS[0], str(work / "headers"))
     fetch(session, "python", version, str(work / "python"))
     session.install("setuptools>=77")
     build(session, work / "dist", {"WINTUN_CROSS_PYTHON": str(work / "headers")})
     wheel = str(next((work / "dist").glob("*.whl")))
-    packages = str(work / "python" / "Lib" / "site-packages")
-    install = ["pip", "install", "--quiet", "--no-deps", "--target", packages]
-    session.run("python", "-m", *install, "pytun-pmd3==3.0.3")
+    platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
+    target = ["--no-deps", "--target", str(work / "python" / "Lib" / "site-packages")]
+    session.install(*target, *platform, wheel, "pytun-pmd3==3.0.3")
     c_loop = str(work / "c_loop.dll")
     session.run("python", "-m", "benchmarks.build", c_loop, "--windows")
     python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
-    environment = wine_environment(wine_prefix())
-    session.run(*python, "pip", "install", "--quiet", "--no-deps", wheel, env=environment)
     command = [*python, "benchmarks", "--c-loop", c_loop, *session.posargs]
-    session.run(*command, env=environment)
+    session.run(*command, env=wine_environment(wine_prefix()))
 
 
 # --- Programs that use the package --------------------------------------------------------------

@@ -6,6 +6,7 @@ Alternating runs, medians, ratios. Times of a machine that does other work as we
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import os
 import platform
@@ -21,13 +22,22 @@ PARTS = ("imports", "rings", "latency", "adapters", "threads", "growth")
 CHART_SIZES = (64, 1400)
 
 
+def system() -> str:
+    """The system's name and version. Wine 8 ends a process that asks for it by `platform`."""
+    if sys.platform != "win32":
+        return platform.platform()
+    version = sys.getwindowsversion()
+    wine = " under Wine" if hasattr(ctypes.windll.ntdll, "wine_get_version") else ""
+    return f"Windows {version.major}.{version.minor}.{version.build}{wine}"
+
+
 def processor() -> str:
     """The name of the processor, where the system tells."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next(line.split(":")[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
-        return platform.processor()
+        return os.environ.get("PROCESSOR_IDENTIFIER", "")
 
 
 def machine() -> dict[str, Any]:
@@ -36,7 +46,7 @@ def machine() -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "python": platform.python_version(),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
-        "system": platform.platform(),
+        "system": system(),
         "processor": processor(),
         "processors": os.cpu_count(),
         "wintun": wintun.__version__,

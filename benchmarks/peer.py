@@ -13,6 +13,7 @@ import importlib.util
 import sys
 from itertools import repeat
 from typing import Any
+from unittest import mock
 
 from wintun import simulator
 
@@ -27,17 +28,14 @@ def load() -> Any:
         return None
     if importlib.util.find_spec(PACKAGE) is None:
         return None
-    original = ctypes.WinDLL
+    original = vars(ctypes)["WinDLL"]
 
     def replaced(name: str, *arguments: Any, **options: Any) -> Any:
         ours = name.endswith("wintun.dll") or name == "Iphlpapi.dll"
         return original(simulator.library_path() if ours else name, *arguments, **options)
 
-    setattr(ctypes, "WinDLL", replaced)
-    try:
+    with mock.patch.object(ctypes, "WinDLL", replaced):
         return importlib.import_module(PACKAGE)
-    finally:
-        setattr(ctypes, "WinDLL", original)
 
 
 def open_device(name: str, capacity: int) -> Any:
