@@ -18,7 +18,7 @@ from pathlib import Path
 from wintun import simulator
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from relay import peer  # noqa: E402
+from relay import peer
 
 INTERFACE = "phone0"
 

@@ -8,6 +8,7 @@ The tunnel's code is the installed package's, unmodified: where it imports its d
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import logging
 import socket
@@ -27,15 +28,15 @@ from wintun import simulator
 
 from . import peer
 
-if importlib.util.find_spec("pymobiledevice3") is not None:
-    sys.modules["pytun_pmd3"] = wintun.pytun
-
+if importlib.util.find_spec("pymobiledevice3") is None:
+    pytest.skip(
+        "pymobiledevice3 is not installed (the session pymobiledevice3 does that)",
+        allow_module_level=True,
+    )
+sys.modules["pytun_pmd3"] = wintun.pytun
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what its many requirements warn of is not ours
-    tunnel_service: Any = pytest.importorskip(
-        "pymobiledevice3.remote.tunnel_service",
-        reason="pymobiledevice3 is not installed (the session pymobiledevice3 does that)",
-    )
+    tunnel_service: Any = importlib.import_module("pymobiledevice3.remote.tunnel_service")
 
 # They log at every level whatever happens, and caplog would keep it all.
 logging.getLogger("asyncio").setLevel(logging.WARNING)
