@@ -242,6 +242,19 @@ def wine_environment(prefix: Path) -> dict[str, str]:
     }
 
 
+def install_for_windows(session: nox.Session, version: str, target: Path) -> None:
+    """Installs what the tests need, by the pip of this system."""
+    # pip evaluates markers for the system that it runs on, so what only Windows or an old Python
+    # needs is named here; and only its downloads heed the version that a package asks for.
+    more = ["colorama", "exceptiongroup", "tomli", "typing_extensions"]
+    platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
+    wheels = tempfile.mkdtemp(dir=session.create_tmp())
+    command = ["python", "-m", "pip", "download", "--quiet", *platform, "--dest", wheels]
+    session.run(*command, *TEST_DEPENDENCIES, *more)
+    files = sorted(map(str, Path(wheels).iterdir()))
+    session.install("--no-deps", "--no-index", "--target", str(target), *platform, *files)
+
+
 @nox.session(requires=["wheels"])
 @nox.parametrize("version", VERSIONS)
 def windows(session: nox.Session, version: str) -> None:
@@ -249,12 +262,7 @@ def windows(session: nox.Session, version: str) -> None:
     apt(session, {"wine": "wine wine64"})
     folder = Path(tempfile.mkdtemp(dir=session.create_tmp()))
     fetch(session, "python", version, str(folder))
-    # pip evaluates markers for the system that it runs on, so what only Windows or an old Python
-    # needs is named here.
-    platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
-    more = ["colorama", "exceptiongroup", "tomli", "typing_extensions"]
-    packages = str(folder / "Lib" / "site-packages")
-    session.install("--target", packages, *platform, *TEST_DEPENDENCIES, *more)
+    install_for_windows(session, version, folder / "Lib" / "site-packages")
     python = ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
     environment = {
         **wine_environment(wine_prefix()),
