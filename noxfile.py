@@ -311,7 +311,7 @@ def bench_windows(session: nox.Session, version: str) -> None:
 # --- Programs that use the package --------------------------------------------------------------
 
 
-@nox.session(default=False)
+@nox.session
 def pymobiledevice3(session: nox.Session) -> None:
     """The tunnel of pymobiledevice3, its newest and unmodified, on our device."""
     apt(session, {"gcc": "gcc", "ip": "iproute2"}, optional=True)
