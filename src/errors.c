@@ -68,6 +68,8 @@ advice_for(const char *function, DWORD code)
          "the name is taken: choose another, or open the adapter"},
         {"WintunCreateAdapter", ERROR_ALREADY_EXISTS,
          "the name is taken: choose another, or open the adapter"},
+        {"WintunCreateAdapter", ERROR_OBJECT_ALREADY_EXISTS,
+         "the name is taken: choose another, or open the adapter"},
         {"WintunGetRunningDriverVersion", ERROR_FILE_NOT_FOUND,
          "the Wintun driver is not loaded: creating the first adapter loads it"},
         {"WintunDeleteDriver", ERROR_DEVICE_IN_USE, "close every Wintun adapter first"},

@@ -121,7 +121,9 @@ session_end(shared_session *session)
         platform_event_set(&session->cancel);
     }
     if (closing == GATE_UNUSED) {
+        read_ahead_discard(session);
         finish(session);
+        return;
     }
     wait_while(has_calls, session);
     if (closing == GATE_IN_USE) {

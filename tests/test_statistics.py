@@ -191,3 +191,15 @@ def test_statistics_can_be_read_when_the_session_and_the_device_are_closed(
     device.close()
     assert device.statistics.packets_sent == 3
     assert device.statistics.bytes_sent == 150
+
+
+def test_packets_that_were_read_ahead_and_lost_with_the_session_are_discarded(
+    device: wintun.TunDevice,
+) -> None:
+    simulator.set_wire(device.name, "memory")
+    device.up()
+    assert simulator.fill(device.name, 100, 5) == 5
+    device.read()
+    device.down()
+    statistics = device.statistics
+    assert statistics.packets_received - statistics.packets_discarded == 1

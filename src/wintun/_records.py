@@ -28,7 +28,8 @@ class Statistics(NamedTuple):
     ring_full: int
     """Writes that were refused because the ring was full: those packets were not sent."""
     packets_discarded: int
-    """Packets that were allocated for sending and given back unsent."""
+    """Packets that were allocated for sending and given back unsent, or that were read ahead and
+    not asked for before the end of the session."""
     waits: int
     """Times that a thread went to sleep to wait for a packet."""
     spins: int
