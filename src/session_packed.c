@@ -17,7 +17,7 @@
 /* Whether a format of the struct module means unsigned integers in this machine's byte order; 32
  * bits is what their size says. */
 static bool
-is_native_unsigned(const char *format)
+is_native_integer(const char *format)
 {
     if (format == NULL) {
         return false; /* bytes */
@@ -25,7 +25,7 @@ is_native_unsigned(const char *format)
     if (*format == '@' || *format == '=' || *format == (PY_BIG_ENDIAN ? '>' : '<')) {
         format++;
     }
-    return (*format == 'I' || *format == 'L') && format[1] == '\0';
+    return *format != '\0' && strchr("IiLl", *format) != NULL && format[1] == '\0';
 }
 
 static bool
@@ -34,11 +34,11 @@ get_spans(PyObject *object, Py_buffer *view, int writable)
     if (PyObject_GetBuffer(object, view, PyBUF_ND | PyBUF_FORMAT | writable) != 0) {
         return false;
     }
-    if (view->itemsize != (Py_ssize_t)sizeof(uint32_t) || !is_native_unsigned(view->format) ||
+    if (view->itemsize != (Py_ssize_t)sizeof(uint32_t) || !is_native_integer(view->format) ||
         (uintptr_t)view->buf % sizeof(uint32_t) != 0) {
         PyErr_Format(PyExc_ValueError,
-                     "spans must be a contiguous, aligned array of unsigned 32-bit integers, as "
-                     "array('I'), not items of format %s and %zd bytes",
+                     "spans must be a contiguous, aligned array of 32-bit integers, as array('I'), "
+                     "not items of format %s and %zd bytes",
                      view->format != NULL ? view->format : "B", view->itemsize);
         PyBuffer_Release(view);
         return false;

@@ -140,7 +140,6 @@ BAD_SPANS: dict[str, tuple[Any, tuple[type[Exception], ...]]] = {
     "64-bit": (array.array("Q", bytes(64)), (ValueError,)),
     "double": (array.array("d", bytes(64)), (ValueError,)),
     "float": (array.array("f", bytes(64)), (ValueError,)),
-    "signed": (array.array("i", bytes(64)), (ValueError,)),
     "unaligned": (memoryview(bytearray(65))[1:].cast("I"), (ValueError,)),
     "every-second": (memoryview(array.array("I", bytes(64)))[::2], (BufferError,)),
     "list": ([0] * 16, (TypeError,)),
