@@ -35,7 +35,7 @@ get_spans(PyObject *object, Py_buffer *view, int writable)
         return false;
     }
     if (view->itemsize != (Py_ssize_t)sizeof(uint32_t) || !is_native_integer(view->format) ||
-        (uintptr_t)view->buf % sizeof(uint32_t) != 0) {
+        (view->len > 0 && (uintptr_t)view->buf % sizeof(uint32_t) != 0)) {
         PyErr_Format(PyExc_ValueError,
                      "spans must be a contiguous, aligned array of 32-bit integers, as array('I'), "
                      "not items of format %s and %zd bytes",
