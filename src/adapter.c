@@ -11,7 +11,8 @@
 #define DEFAULT_CAPACITY 0x400000
 
 typedef struct adapter_object {
-    PyObject_HEAD module_state *state;
+    PyObject_HEAD
+    module_state *state;
     PyObject *name;
     PyObject *weak_references;
     shared_adapter *shared;

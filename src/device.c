@@ -7,7 +7,8 @@
 #include "errors.h"
 
 typedef struct device_object {
-    PyObject_HEAD module_state *state;
+    PyObject_HEAD
+    module_state *state;
     PyObject *session; /* a Session or NULL; guarded by the object's critical section */
 } device_object;
 

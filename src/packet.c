@@ -2,32 +2,29 @@
  *
  * The Packet object: memory inside a ring, with no copy. (One that was read ahead is out of the
  * ring already and has memory of its own.)
- *
- * Its one word of state counts the buffers that are exported, or says that the memory was given
- * back: so release() never pulls memory from under a memoryview, in whatever threads both are.
  */
 #include "convert.h"
 #include "errors.h"
+#include "exports.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define RELEASED UINT32_C(0x80000000)
-
 typedef struct packet_object {
-    PyObject_HEAD module_state *state;
+    PyObject_HEAD
+    module_state *state;
     PyObject *weak_references;
     shared_session *session; /* a reference, and while it is in the ring a hold on its gate */
     BYTE *memory;
     DWORD size;
     packet_kind kind;
-    atom_u32 exports;
+    memory_exports exports;
 } packet_object;
 
 /* --- Giving the memory back ------------------------------------------------------------------- */
 
-/* An allocation cannot be cancelled in Wintun, but the driver
- * discards what is not an IP packet, and zeroes are none. */
+/* An allocation cannot be cancelled in Wintun, but the driver discards what is not an IP packet,
+ * and zeroes are none. */
 void
 packet_give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind, bool send)
 {
@@ -84,16 +81,9 @@ packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, D
 static int
 give_back_once(packet_object *self, bool send)
 {
-    uint32_t exports = 0;
-    if (!atom_u32_cas(&self->exports, &exports, RELEASED)) {
-        if (exports == RELEASED) {
-            return 0;
-        }
-        PyErr_Format(PyExc_BufferError,
-                     "the packet's memory is in use by %lu memoryview or other buffer: release "
-                     "it first",
-                     (unsigned long)exports);
-        return -1;
+    int ended = exports_end(&self->exports, "packet");
+    if (ended <= 0) {
+        return ended;
     }
     Py_BEGIN_ALLOW_THREADS
     packet_give_back(self->session, self->memory, self->size, self->kind, send);
@@ -155,26 +145,15 @@ static int
 packet_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
     packet_object *self = (packet_object *)object;
-    uint32_t exports = atom_u32_load(&self->exports);
-    do {
-        if (exports == RELEASED) {
-            view->obj = NULL;
-            (void)raise_closed(self->state, "packet");
-            return -1;
-        }
-    } while (!atom_u32_cas(&self->exports, &exports, exports + 1));
-    if (PyBuffer_FillInfo(view, object, self->memory, (Py_ssize_t)self->size, 0, flags) != 0) {
-        (void)atom_u32_add(&self->exports, UINT32_MAX);
-        return -1;
-    }
-    return 0;
+    return exports_get_buffer(&self->exports, self->state, "packet", object, self->memory,
+                              self->size, view, flags);
 }
 
 static void
 packet_release_buffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    (void)atom_u32_add(&((packet_object *)object)->exports, UINT32_MAX);
+    exports_release_buffer(&((packet_object *)object)->exports);
 }
 
 static Py_ssize_t
@@ -197,7 +176,7 @@ static PyObject *
 packet_get_released(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(atom_u32_load(&((packet_object *)object)->exports) == RELEASED);
+    return PyBool_FromLong(exports_ended(&((packet_object *)object)->exports));
 }
 
 static PyObject *
@@ -206,7 +185,7 @@ packet_repr(PyObject *object)
     packet_object *self = (packet_object *)object;
     return PyUnicode_FromFormat(
         "<wintun.Packet %s, %lu bytes%s>", self->kind == PACKET_TO_SEND ? "to send" : "received",
-        (unsigned long)self->size, atom_u32_load(&self->exports) == RELEASED ? ", released" : "");
+        (unsigned long)self->size, exports_ended(&self->exports) ? ", released" : "");
 }
 
 static PyMethodDef packet_methods[] = {

@@ -3,17 +3,15 @@
  * The PacketBatch object: many packets' memory in a ring at once, a sequence of memoryviews.
  *
  * Views are made when an item is asked for, so that a batch costs next to nothing for packets that
- * nobody looks at. As with Packet, one word counts the exported buffers or says that the memory was
- * given back.
+ * nobody looks at.
  */
 #include "convert.h"
 #include "errors.h"
+#include "exports.h"
 #include "receive.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define RELEASED UINT32_C(0x80000000)
 
 /* Packets in one batch at most: more would only keep the ring from moving. */
 #define LARGEST_BATCH 4096
@@ -25,18 +23,20 @@ typedef struct batch_entry {
 } batch_entry;
 
 typedef struct batch_object {
-    PyObject_HEAD module_state *state;
+    PyObject_HEAD
+    module_state *state;
     PyObject *weak_references;
     shared_session *session; /* a reference, and a hold for each entry in the ring */
     Py_ssize_t count;
     batch_entry *entries;
     bool for_sending;
-    atom_u32 exports;
+    memory_exports exports;
 } batch_object;
 
 /* The owner of one item's buffer. */
 typedef struct item_object {
-    PyObject_HEAD batch_object *batch;
+    PyObject_HEAD
+    batch_object *batch;
     Py_ssize_t index;
 } item_object;
 
@@ -250,16 +250,9 @@ cleanup:
 static int
 give_back_once(batch_object *self, bool send)
 {
-    uint32_t exports = 0;
-    if (!atom_u32_cas(&self->exports, &exports, RELEASED)) {
-        if (exports == RELEASED) {
-            return 0;
-        }
-        PyErr_Format(PyExc_BufferError,
-                     "the batch's memory is in use by %lu memoryview or other buffer: release it "
-                     "first",
-                     (unsigned long)exports);
-        return -1;
+    int ended = exports_end(&self->exports, "batch");
+    if (ended <= 0) {
+        return ended;
     }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < self->count; i++) {
@@ -362,26 +355,15 @@ item_get_buffer(PyObject *object, Py_buffer *view, int flags)
     item_object *item = (item_object *)object;
     batch_object *batch = item->batch;
     const batch_entry *entry = &batch->entries[item->index];
-    uint32_t exports = atom_u32_load(&batch->exports);
-    do {
-        if (exports == RELEASED) {
-            view->obj = NULL;
-            (void)raise_closed(batch->state, "batch");
-            return -1;
-        }
-    } while (!atom_u32_cas(&batch->exports, &exports, exports + 1));
-    if (PyBuffer_FillInfo(view, object, entry->memory, (Py_ssize_t)entry->size, 0, flags) != 0) {
-        (void)atom_u32_add(&batch->exports, UINT32_MAX);
-        return -1;
-    }
-    return 0;
+    return exports_get_buffer(&batch->exports, batch->state, "batch", object, entry->memory,
+                              entry->size, view, flags);
 }
 
 static void
 item_release_buffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    (void)atom_u32_add(&((item_object *)object)->batch->exports, UINT32_MAX);
+    exports_release_buffer(&((item_object *)object)->batch->exports);
 }
 
 /* --- The types ------------------------------------------------------------------------------- */
@@ -398,7 +380,7 @@ static PyObject *
 batch_get_released(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(atom_u32_load(&((batch_object *)object)->exports) == RELEASED);
+    return PyBool_FromLong(exports_ended(&((batch_object *)object)->exports));
 }
 
 static PyMethodDef batch_methods[] = {

@@ -11,7 +11,8 @@
 #include "module.h"
 
 typedef struct session_object {
-    PyObject_HEAD module_state *state;
+    PyObject_HEAD
+    module_state *state;
     PyObject *adapter;
     PyObject *weak_references;
     shared_session *shared;

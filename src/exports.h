@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Memory that Python code may look into through buffers, and that is given back once.
+ *
+ * One word counts the exported buffers or says that the memory was given back: so it is never
+ * pulled from under a memoryview, in whatever threads the two are.
+ */
+#ifndef EXPORTS_H
+#define EXPORTS_H
+
+#include "module.h"
+
+typedef struct memory_exports {
+    atom_u32 count; /* EXPORTS_ENDED: the memory was given back */
+} memory_exports;
+
+#define EXPORTS_ENDED UINT32_C(0x80000000)
+
+/* Ends the exports, so that the caller may give the memory back. 1: now; 0: they had ended before;
+ * -1: an exception is set, because there are buffers. what: "packet", "batch". */
+int exports_end(memory_exports *exports, const char *what);
+
+static inline bool
+exports_ended(memory_exports *exports)
+{
+    return atom_u32_load(&exports->count) == EXPORTS_ENDED;
+}
+
+/* Fills a buffer of owner's, for bf_getbuffer: 0, or -1 with an exception set. */
+int exports_get_buffer(memory_exports *exports, module_state *state, const char *what,
+                       PyObject *owner, BYTE *memory, DWORD size, Py_buffer *view, int flags);
+
+/* For bf_releasebuffer. */
+static inline void
+exports_release_buffer(memory_exports *exports)
+{
+    (void)atom_u32_add(&exports->count, UINT32_MAX);
+}
+
+#endif
