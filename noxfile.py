@@ -246,7 +246,7 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
     """Installs what the tests need, by the pip of this system."""
     # pip evaluates markers for the system that it runs on, so what only Windows or an old Python
     # needs is named here; and only its downloads heed the version that a package asks for.
-    more = ["colorama", "exceptiongroup", "tomli", "typing_extensions"]
+    more = ["cffi", "colorama", "exceptiongroup", "tomli", "typing_extensions"]
     platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
     wheels = tempfile.mkdtemp(dir=session.create_tmp())
     command = ["python", "-m", "pip", "download", "--quiet", *platform, "--dest", wheels]
