@@ -83,8 +83,13 @@ def apt(session: nox.Session, programs: dict[str, str], *, optional: bool = Fals
         session.error(f"Install what is missing, as root: {' '.join(command)}")
 
 
+def scratch(session: nox.Session) -> Path:
+    """Makes a folder for this run alone; its path is absolute, for builds run elsewhere."""
+    return Path(tempfile.mkdtemp(dir=session.create_tmp())).resolve()
+
+
 def copy_of_source(session: nox.Session) -> Path:
-    tree = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    tree = scratch(session)
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so", "*.pyd", "*.dll")
     for name in SOURCE:
         if (ROOT / name).is_dir():
@@ -182,7 +187,7 @@ def wheels(session: nox.Session) -> None:
     """Builds the wheels for this system and for Windows, checks them, leaves them in dist/."""
     apt(session, {"gcc": "gcc", **MINGW, "i686-w64-mingw32-gcc": "gcc-mingw-w64-i686-win32"})
     session.install(*TEST_DEPENDENCIES, *WHEEL_DEPENDENCIES)
-    work = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    work = scratch(session)
     pythons = {version: work / version for version in WHEEL_VERSIONS}
     fetch(session, "library", str(work / "library"))
     build(session, work / "dist", {})
@@ -248,10 +253,10 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
     # needs is named here; and only its downloads heed the version that a package asks for.
     more = ["cffi", "colorama", "exceptiongroup", "tomli", "typing_extensions"]
     platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
-    wheels = tempfile.mkdtemp(dir=session.create_tmp())
-    command = ["python", "-m", "pip", "download", "--quiet", *platform, "--dest", wheels]
+    wheels = scratch(session)
+    command = ["python", "-m", "pip", "download", "--quiet", *platform, "--dest", str(wheels)]
     session.run(*command, *TEST_DEPENDENCIES, *more)
-    files = sorted(map(str, Path(wheels).iterdir()))
+    files = sorted(map(str, wheels.iterdir()))
     session.install("--no-deps", "--no-index", "--target", str(target), *platform, *files)
 
 
@@ -260,7 +265,7 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
 def windows(session: nox.Session, version: str) -> None:
     """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
     apt(session, {"wine": "wine wine64"})
-    folder = Path(tempfile.mkdtemp(dir=session.create_tmp()))
+    folder = scratch(session)
     fetch(session, "python", version, str(folder))
     install_for_windows(session, version, folder / "Lib" / "site-packages")
     python = ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
@@ -292,7 +297,7 @@ def bench(session: nox.Session) -> None:
 def bench_windows(session: nox.Session, version: str) -> None:
     """The same in the official CPythons for Windows, under Wine, against pytun-pmd3."""
     apt(session, {"wine": "wine wine64", **MINGW})
-    work = Path(tempfile.mkdtemp(dir=session.create_tmp())).resolve()
+    work = scratch(session)
     fetch(session, "python", BENCH_VERSIONS[0], str(work / "headers"))
     fetch(session, "python", version, str(work / "python"))
     session.install("setuptools>=77")
