@@ -61,6 +61,7 @@ call_back(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
 static void CALLBACK
 deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
 {
+    DWORD error = platform_thread_error();
     (void)atom_u32_add(&logger.running, 1);
     /* Whoever stops the logger looks at running afterwards: either it waits for this line, or this
      * line sees that it is too late. */
@@ -73,6 +74,7 @@ deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
         PyGILState_Release(state);
     }
     (void)atom_u32_add(&logger.running, UINT32_MAX);
+    platform_set_thread_error(error);
 }
 
 PyObject *

@@ -49,6 +49,11 @@ platform_last_error_function platform_library_last_error(void *library);
  * "Win32 error N" where the system has none. */
 void platform_error_text(DWORD code, char *text, size_t text_size);
 
+/* The calling thread's error code, as the system keeps it (GetLastError, errno): who calls back
+ * into a program keeps it over the call, because the library may not have looked at it yet. */
+DWORD platform_thread_error(void);
+void platform_set_thread_error(DWORD code);
+
 /* --- Events ----------------------------------------------------------------------------------- */
 
 /* An event and the end of it that sets it. On Windows both are the same handle; elsewhere they are

@@ -115,6 +115,18 @@ platform_error_text(DWORD code, char *text, size_t text_size)
     (void)snprintf(text, text_size, "Win32 error %lu", (unsigned long)code);
 }
 
+DWORD
+platform_thread_error(void)
+{
+    return (DWORD)errno;
+}
+
+void
+platform_set_thread_error(DWORD code)
+{
+    errno = (int)code;
+}
+
 /* --- Events ----------------------------------------------------------------------------------- */
 
 static int

@@ -89,6 +89,18 @@ platform_error_text(DWORD code, char *text, size_t text_size)
     }
 }
 
+DWORD
+platform_thread_error(void)
+{
+    return GetLastError();
+}
+
+void
+platform_set_thread_error(DWORD code)
+{
+    SetLastError(code);
+}
+
 /* --- Events ----------------------------------------------------------------------------------- */
 
 bool

@@ -184,7 +184,7 @@ def system_directory() -> str:
 
 
 def _error(text: str, path: str, number: int, winerror: int) -> OSError:
-    error = OSError(number, text, path, winerror)
-    # Elsewhere than on Windows the constructor ignores it.
+    # Not by the constructor: on Windows that chooses another class by the Win32 code.
+    error = OSError(number, text, path)
     setattr(error, "winerror", winerror)  # noqa: B010
     return error
