@@ -260,21 +260,10 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
     session.install("--no-deps", "--no-index", "--target", str(target), *platform, *files)
 
 
-@nox.session(requires=["wheels"])
-@nox.parametrize("version", ["3.9", "3.11", "3.13"])
+@nox.session(requires=["wheels"], default=False)
+@nox.parametrize("version", VERSIONS)
 def windows(session: nox.Session, version: str) -> None:
     """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
-    test_in_windows(session, version)
-
-
-@nox.session(name="windows-more", requires=["wheels"], default=False)
-@nox.parametrize("version", ["3.10", "3.12"])
-def windows_more(session: nox.Session, version: str) -> None:
-    """The same in those between, which differ the least from the others; for time's sake apart."""
-    test_in_windows(session, version)
-
-
-def test_in_windows(session: nox.Session, version: str) -> None:
     apt(session, {"wine": "wine wine64"})
     folder = scratch(session)
     fetch(session, "python", version, str(folder))
@@ -327,7 +316,7 @@ def bench_windows(session: nox.Session, version: str) -> None:
 # --- Programs that use the package --------------------------------------------------------------
 
 
-@nox.session
+@nox.session(default=False)
 def pymobiledevice3(session: nox.Session) -> None:
     """The tunnel of pymobiledevice3, its newest and unmodified, on our device."""
     apt(session, {"gcc": "gcc", "ip": "iproute2"}, optional=True)
