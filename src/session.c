@@ -103,7 +103,10 @@ session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyOb
     int goes_on;
     do {
         /* A deadline of 0 means "at once" here as everywhere: any instant in the past. */
-        int64_t slice_ns = wait_slice(deadline_ns);
+        int64_t slice_ns;
+        if (!wait_slice(deadline_ns, &slice_ns)) {
+            return NULL;
+        }
         Py_BEGIN_ALLOW_THREADS
         result = wait_inside(self->shared, slice_ns, &code);
         Py_END_ALLOW_THREADS

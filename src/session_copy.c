@@ -43,7 +43,9 @@ session_attempt_until(shared_session *shared, int64_t deadline_ns, attempt_funct
         if (goes_on <= 0) {
             return goes_on == 0;
         }
-        slice_ns = wait_slice(deadline_ns);
+        if (!wait_slice(deadline_ns, &slice_ns)) {
+            return false;
+        }
     }
 }
 
@@ -332,7 +334,9 @@ session_put_until(shared_session *shared, int64_t deadline_ns, const Py_buffer *
         if (goes_on <= 0) {
             return goes_on == 0;
         }
-        slice_ns = wait_slice(deadline_ns);
+        if (!wait_slice(deadline_ns, &slice_ns)) {
+            return false;
+        }
     }
 }
 

@@ -8,18 +8,21 @@
  * thread. So this bounds how late Ctrl-C is seen. */
 #define SLICE_NS INT64_C(50000000)
 
-static bool
+/* 1, 0, or -1 with an exception: asking runs Python code, in which a signal handler may raise. */
+static int
 on_main_thread(void)
 {
-    bool result = true; /* when in doubt: waking up for nothing does no harm */
+    int result = -1;
     PyObject *threading = PyImport_ImportModule("threading");
     PyObject *thread =
         threading != NULL ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
     PyObject *ident = thread != NULL ? PyObject_GetAttrString(thread, "ident") : NULL;
     if (ident != NULL) {
-        result = PyLong_AsUnsignedLong(ident) == PyThread_get_thread_ident();
+        unsigned long main_ident = PyLong_AsUnsignedLong(ident);
+        if (!PyErr_Occurred()) {
+            result = main_ident == PyThread_get_thread_ident();
+        }
     }
-    PyErr_Clear();
     Py_XDECREF(ident);
     Py_XDECREF(thread);
     Py_XDECREF(threading);
@@ -38,12 +41,14 @@ wait_goes_on(outcome result, int64_t deadline_ns)
     return result == OUTCOME_INTERRUPTED || platform_clock_ns() < deadline_ns;
 }
 
-int64_t
-wait_slice(int64_t deadline_ns)
+bool
+wait_slice(int64_t deadline_ns, int64_t *slice_ns)
 {
-    if (deadline_ns == 0 || !on_main_thread()) {
-        return deadline_ns;
+    *slice_ns = deadline_ns;
+    int is_main = deadline_ns != 0 ? on_main_thread() : 0;
+    if (is_main > 0) {
+        int64_t end_ns = platform_clock_ns() + SLICE_NS;
+        *slice_ns = end_ns < deadline_ns ? end_ns : deadline_ns;
     }
-    int64_t slice_ns = platform_clock_ns() + SLICE_NS;
-    return slice_ns < deadline_ns ? slice_ns : deadline_ns;
+    return is_main >= 0;
 }

@@ -13,7 +13,7 @@
 int wait_goes_on(outcome result, int64_t deadline_ns);
 
 /* When the next slice of the wait ends. The main thread runs the signal handlers, so its slices are
- * short; other threads sleep through. */
-int64_t wait_slice(int64_t deadline_ns);
+ * short; other threads sleep through. False: an exception was raised, perhaps by such a handler. */
+bool wait_slice(int64_t deadline_ns, int64_t *slice_ns);
 
 #endif
