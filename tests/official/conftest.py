@@ -59,5 +59,7 @@ def run(tmp_path: Path) -> Run:
 def package(tmp_path: Path) -> Path:
     """A copy of the installed package, to be damaged."""
     copy = tmp_path / "site" / "wintun"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    ignore = shutil.ignore_patterns("__pycache__")
+    # Not by copy2: from CPython 3.12 on that calls CopyFile2, which Wine 8 does not have.
+    shutil.copytree(PACKAGE, copy, ignore=ignore, copy_function=shutil.copyfile)
     return copy
