@@ -314,6 +314,33 @@ def bench_windows(session: nox.Session, version: str) -> None:
     session.run(*command, env=wine_environment(wine_prefix()))
 
 
+@nox.session(name="bench-abi", default=False)
+def bench_abi(session: nox.Session) -> None:
+    """What the stable ABI costs against a build for one Python, here and under Wine."""
+    apt(session, {"gcc": "gcc", "wine": "wine wine64", **MINGW})
+    work = scratch(session)
+    fetch(session, "python", "3.11", str(work / "python"))
+    session.install("setuptools>=77")
+    cross = {"WINTUN_CROSS_PYTHON": str(work / "python")}
+    build(session, work / "stable", cross)
+    build(session, work / "other", {"WINTUN_ABI3": "0"})
+    build(session, work / "other", {**cross, "WINTUN_ABI3": "0"})
+    for wheel in sorted((work / "other").glob("*.whl")):
+        shutil.unpack_archive(wheel, work / "other", "zip")
+    folder = work / "other" / "wintun"
+
+    session.install("--no-deps", str(copy_of_source(session)))
+    here = str(next(folder.glob("_wintun.*.so")))
+    session.run("python", "-m", "benchmarks.abi", here, *session.posargs)
+
+    wheel = next((work / "stable").glob("*.whl"))
+    shutil.unpack_archive(wheel, work / "python" / "Lib" / "site-packages", "zip")
+    python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
+    there = str(next(folder.glob("_wintun.*.pyd")))
+    command = [*python, "benchmarks.abi", there, *session.posargs]
+    session.run(*command, env=wine_environment(wine_prefix()))
+
+
 # --- Programs that use the package --------------------------------------------------------------
 
 
