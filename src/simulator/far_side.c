@@ -54,7 +54,7 @@ delivery_add(delivery *burst, const BYTE *packet, uint32_t size)
 }
 
 void
-delivery_end(delivery *burst)
+delivery_publish(delivery *burst)
 {
     struct WINTUN_SESSION *session = burst->session;
     adapter_counters *counters = &session->adapter->counters;
@@ -63,7 +63,16 @@ delivery_end(delivery *burst)
     add_to_counter(&counters->delivered_bytes, burst->bytes);
     add_to_counter(&counters->dropped_full, burst->full);
     add_to_counter(&counters->dropped_not_ip, burst->not_ip);
+    burst->packets = burst->bytes = burst->full = burst->not_ip = 0;
     ring_publish(&session->producer);
+}
+
+void
+delivery_end(delivery *burst)
+{
+    struct WINTUN_SESSION *session = burst->session;
+    delivery_publish(burst);
+    ring_signal(&session->producer);
     platform_mutex_unlock(&session->producer.lock);
 }
 

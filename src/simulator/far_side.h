@@ -25,7 +25,10 @@ BYTE *delivery_reserve(delivery *burst, uint32_t size);
 /* Copies a packet. ERROR_BUFFER_OVERFLOW or ERROR_INVALID_DATA: dropped and counted. */
 DWORD delivery_add(delivery *burst, const BYTE *packet, uint32_t size);
 
-/* Gives the client what was added and signals it once. */
+/* Gives the client what was added, in the middle of a burst. */
+void delivery_publish(delivery *burst);
+
+/* Gives the client what was added and signals it once for the burst. */
 void delivery_end(delivery *burst);
 
 typedef struct collection {

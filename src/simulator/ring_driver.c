@@ -40,7 +40,16 @@ ring_publish(ring_producer *producer)
 {
     if (producer->unpublished && !producer->ended) {
         producer->unpublished = false;
+        producer->unsignaled = true;
         atom_u32_store(&producer->shared->tail, producer->tail);
+    }
+}
+
+void
+ring_signal(ring_producer *producer)
+{
+    if (producer->unsignaled) {
+        producer->unsignaled = false;
         platform_event_set(&producer->arrived);
     }
 }

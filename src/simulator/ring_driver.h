@@ -17,6 +17,7 @@ typedef struct ring_producer {
     uint32_t tail;      /* where the next packet goes */
     uint32_t head_seen; /* the ring's head when it was last looked at */
     bool unpublished;   /* the ring's tail is behind this one */
+    bool unsignaled;    /* it has moved since the client was signaled */
     bool ended;
     platform_event arrived; /* the client's read-wait event */
 } ring_producer;
@@ -35,8 +36,10 @@ typedef struct ring_consumer {
  * full or has ended. */
 BYTE *ring_produce(ring_producer *producer, uint32_t size);
 
-/* Gives the client what was produced, and signals it once. */
+/* Gives the client what was produced, and signals it once for all that it was given since the last
+ * signal. */
 void ring_publish(ring_producer *producer);
+void ring_signal(ring_producer *producer);
 
 /* The oldest packet, or NULL. A packet that cannot be ends the ring. */
 const BYTE *ring_peek(ring_consumer *consumer, uint32_t *size);
