@@ -185,8 +185,7 @@ def allocate_send_packet(device: wintun.TunDevice) -> Run:
                 allocated = allocate(size)
             except wintun.RingFullError:
                 continue
-            with memoryview(allocated) as view:
-                view[:] = packet
+            allocated[:] = packet
             allocated.send()
             count -= 1
 
@@ -201,9 +200,8 @@ def allocate_send_packets(device: wintun.TunDevice) -> Run:
                 batch = allocate(sizes if count >= BATCH else sizes[:count])
             except wintun.RingFullError:
                 continue
-            for view in batch:
-                view[:] = packet
-            del view
+            for place in range(len(batch)):
+                batch[place] = packet
             count -= len(batch)
             batch.send()
 

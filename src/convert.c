@@ -107,6 +107,26 @@ convert_integer(PyObject *value, const char *what, unsigned long minimum, unsign
 }
 
 bool
+convert_packet(PyObject *packet, Py_buffer *view)
+{
+    if (PyBytes_CheckExact(packet)) {
+        /* What most packets are; the buffer protocol would cost as much as the ring. */
+        view->obj = NULL;
+        view->buf = PyBytes_AsString(packet);
+        view->len = PyBytes_Size(packet);
+    } else if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
+        return false;
+    }
+    if (view->len > WINTUN_MAX_IP_PACKET_SIZE) {
+        PyErr_Format(PyExc_ValueError, "a packet must have at most %d bytes, not %zd",
+                     WINTUN_MAX_IP_PACKET_SIZE, view->len);
+        PyBuffer_Release(view);
+        return false;
+    }
+    return true;
+}
+
+bool
 convert_capacity(PyObject *value, DWORD *capacity)
 {
     if (!convert_integer(value, "capacity", WINTUN_MIN_RING_CAPACITY, WINTUN_MAX_RING_CAPACITY,

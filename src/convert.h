@@ -17,6 +17,10 @@ bool convert_arguments(const char *function, const char *const *names, Py_ssize_
 bool convert_integer(PyObject *value, const char *what, unsigned long minimum,
                      unsigned long maximum, DWORD *result);
 
+/* A contiguous buffer of at most 65535 bytes, to be given back by PyBuffer_Release; the caller
+ * keeps a reference to the object until then. */
+bool convert_packet(PyObject *packet, Py_buffer *view);
+
 /* A ring capacity: a power of two in Wintun's limits. */
 bool convert_capacity(PyObject *value, DWORD *capacity);
 

@@ -26,6 +26,9 @@ exports_ended(memory_exports *exports)
     return atom_u32_load(&exports->count) == EXPORTS_ENDED;
 }
 
+/* Keeps the memory until exports_release_buffer. False with an exception set: it was given back. */
+bool exports_begin(memory_exports *exports, module_state *state, const char *what);
+
 /* Fills a buffer of owner's, for bf_getbuffer: 0, or -1 with an exception set. */
 int exports_get_buffer(memory_exports *exports, module_state *state, const char *what,
                        PyObject *owner, BYTE *memory, DWORD size, Py_buffer *view, int flags);
@@ -36,5 +39,10 @@ exports_release_buffer(memory_exports *exports)
 {
     (void)atom_u32_add(&exports->count, UINT32_MAX);
 }
+
+/* For mp_subscript and mp_ass_subscript of an object that is a writable buffer of bytes: as those
+ * of a bytearray, but that it keeps its size and that a slice is bytes. */
+PyObject *buffer_item(PyObject *object, PyObject *key);
+int buffer_set_item(PyObject *object, PyObject *key, PyObject *value);
 
 #endif

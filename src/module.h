@@ -22,6 +22,8 @@ typedef struct module_state {
     PyObject *adapter_terminating_error;
     PyObject *ring_corrupt_error;
     PyObject *closed_error;
+    atom_u64 main_thread;    /* its ident (waiting.c), */
+    atom_u64 main_thread_of; /* in this process; 0: not asked for yet */
 } module_state;
 
 /* A method that takes positional and keyword arguments by vectorcall. */
@@ -64,9 +66,16 @@ typedef enum packet_kind {
     PACKET_COPY      /* received, in memory of its own */
 } packet_kind;
 
-/* Gives a packet's memory back: to the ring by releasing it, by sending it, or zero-filled if it
- * was not to be sent; or frees the copy. Once a packet, without the GIL. */
-void packet_give_back(shared_session *session, BYTE *memory, DWORD size, packet_kind kind,
+typedef struct packet_memory {
+    BYTE *memory;
+    DWORD size;
+    packet_kind kind;
+} packet_memory;
+
+/* Gives packets' memory back: to the ring by releasing it, by sending it, or zero-filled if it was
+ * not to be sent; or frees the copy. Once a packet, without the GIL; of those in the ring, each
+ * gives back a hold on the session. */
+void packet_give_back(shared_session *session, const packet_memory *packets, size_t count,
                       bool send);
 
 /* A Packet for memory that it takes over, also on failure, and with memory in the ring a hold on

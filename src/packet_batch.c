@@ -16,19 +16,13 @@
 /* Packets in one batch at most: more would only keep the ring from moving. */
 #define LARGEST_BATCH 4096
 
-typedef struct batch_entry {
-    BYTE *memory;
-    DWORD size;
-    packet_kind kind;
-} batch_entry;
-
 typedef struct batch_object {
     PyObject_HEAD
     module_state *state;
     PyObject *weak_references;
     shared_session *session; /* a reference, and a hold for each entry in the ring */
     Py_ssize_t count;
-    batch_entry *entries;
+    packet_memory *entries;
     bool for_sending;
     memory_exports exports;
 } batch_object;
@@ -66,7 +60,7 @@ batch_new(module_state *state, shared_session *session, DWORD room, bool for_sen
 static void
 add_entry(batch_object *self, BYTE *memory, DWORD size, packet_kind kind)
 {
-    batch_entry *entry = &self->entries[self->count++];
+    packet_memory *entry = &self->entries[self->count++];
     entry->memory = memory;
     entry->size = size;
     entry->kind = kind;
@@ -170,9 +164,9 @@ allocate_batch(batch_object *self, const DWORD *sizes, Py_ssize_t wanted, DWORD 
         if (result != OUTCOME_DONE) {
             break;
         }
-        gate_hold(&self->session->gate, 1);
         add_entry(self, memory, size, PACKET_TO_SEND);
     }
+    gate_hold(&self->session->gate, (uint64_t)self->count);
     session_leave(self->session);
     if (result == OUTCOME_NOT_YET) {
         atom_u64_count(&self->session->statistics.ring_full, 1);
@@ -255,10 +249,7 @@ give_back_once(batch_object *self, bool send)
         return ended;
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        const batch_entry *entry = &self->entries[i];
-        packet_give_back(self->session, entry->memory, entry->size, entry->kind, send);
-    }
+    packet_give_back(self->session, self->entries, (size_t)self->count, send);
     Py_END_ALLOW_THREADS
     return 1;
 }
@@ -320,13 +311,23 @@ batch_length(PyObject *object)
     return ((batch_object *)object)->count;
 }
 
+/* NULL with an exception set if there is no such packet. */
+static const packet_memory *
+find_entry(const batch_object *self, Py_ssize_t index)
+{
+    if (index < 0 || index >= self->count) {
+        PyErr_Format(PyExc_IndexError, "index %zd is not one of the batch's %zd packets", index,
+                     self->count);
+        return NULL;
+    }
+    return &self->entries[index];
+}
+
 static PyObject *
 batch_item(PyObject *object, Py_ssize_t index)
 {
     batch_object *self = (batch_object *)object;
-    if (index < 0 || index >= self->count) {
-        PyErr_Format(PyExc_IndexError, "index %zd is not one of the batch's %zd packets", index,
-                     self->count);
+    if (find_entry(self, index) == NULL) {
         return NULL;
     }
     PyTypeObject *type = (PyTypeObject *)self->state->batch_item_type;
@@ -342,6 +343,36 @@ batch_item(PyObject *object, Py_ssize_t index)
     return view;
 }
 
+/* Fills a packet, without making a view of it. */
+static int
+batch_set_item(PyObject *object, Py_ssize_t index, PyObject *value)
+{
+    batch_object *self = (batch_object *)object;
+    Py_buffer data;
+    int filled = -1;
+    const packet_memory *entry = find_entry(self, index);
+    if (entry == NULL) {
+        return -1;
+    }
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "a batch keeps its packets: none can be deleted");
+        return -1;
+    }
+    if (!convert_packet(value, &data)) {
+        return -1;
+    }
+    if (data.len != (Py_ssize_t)entry->size) {
+        PyErr_Format(PyExc_ValueError, "packet %zd has %lu bytes and takes no other number: %zd",
+                     index, (unsigned long)entry->size, data.len);
+    } else if (exports_begin(&self->exports, self->state, "batch")) {
+        memmove(entry->memory, data.buf, entry->size);
+        exports_release_buffer(&self->exports);
+        filled = 0;
+    }
+    PyBuffer_Release(&data);
+    return filled;
+}
+
 static void
 item_dealloc(PyObject *object)
 {
@@ -354,7 +385,7 @@ item_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
     item_object *item = (item_object *)object;
     batch_object *batch = item->batch;
-    const batch_entry *entry = &batch->entries[item->index];
+    const packet_memory *entry = &batch->entries[item->index];
     return exports_get_buffer(&batch->exports, batch->state, "batch", object, entry->memory,
                               entry->size, view, flags);
 }
@@ -412,8 +443,10 @@ static PyMemberDef batch_members[] = {
 static PyType_Slot batch_slots[] = {
     {Py_tp_doc,
      (void *)"Packets in a ring, a sequence of writable memoryviews, no copy.\n\n"
-             "Made by receive_packets() and allocate_send_packets(). A with block releases all of\n"
-             "them, and so does the garbage collector. Any thread."},
+             "Made by receive_packets() and allocate_send_packets(). batch[i] = data fills packet "
+             "i\n"
+             "with as many bytes as it has, for a fraction of what a memoryview costs. A with\n"
+             "block releases all packets, and so does the garbage collector. Any thread."},
     {Py_tp_new, SLOT(refuse_new)},
     {Py_tp_dealloc, SLOT(batch_dealloc)},
     {Py_tp_methods, batch_methods},
@@ -422,6 +455,7 @@ static PyType_Slot batch_slots[] = {
     {Py_tp_iter, SLOT(PySeqIter_New)},
     {Py_sq_length, SLOT(batch_length)},
     {Py_sq_item, SLOT(batch_item)},
+    {Py_sq_ass_item, SLOT(batch_set_item)},
     {0, NULL},
 };
 

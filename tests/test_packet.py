@@ -222,3 +222,114 @@ def test_one_packet_sent_by_many_threads_at_once_goes_out_once(
         assert errors.count(None) == 1
         assert simulator.collect(session.adapter.name) == ipv4_packet(40)
         assert simulator.collect(session.adapter.name) is None
+
+
+# --- Its bytes, without a view ----------------------------------------------------------------
+
+SLICES = [
+    slice(None),
+    slice(1),
+    slice(3, 40),
+    slice(-5, None),
+    slice(40, 3),
+    slice(1000),
+    slice(None, None, 2),
+    slice(None, None, -1),
+    slice(50, 2, -7),
+]
+
+
+@pytest.mark.parametrize("key", [*SLICES, 0, 1, 60, -1, -61], ids=str)
+def test_its_bytes_are_reached_as_those_of_a_bytearray(
+    session: wintun.Session, key: int | slice
+) -> None:
+    packet = receive(session, ipv4_packet(61))
+    model = bytearray(ipv4_packet(61))
+    assert packet[key] == model[key]  # type: ignore[index]
+    if isinstance(key, slice):
+        data = bytes(range(100, 100 + len(model[key])))
+        for kind in (bytes, bytearray, memoryview):
+            packet[key] = kind(data)
+        model[key] = data
+        assert type(packet[key]) is bytes
+    else:
+        packet[key] = model[key] = 200
+    assert bytes(packet) == model
+
+
+def test_a_packet_filled_by_a_slice_is_what_goes_out(session: wintun.Session) -> None:
+    with session.allocate_send_packet(100) as packet:
+        packet[:] = ipv4_packet(100)
+        packet[99] = 0xCD
+        packet.send()
+    assert simulator.collect(session.adapter.name) == ipv4_packet(100)[:99] + b"\xcd"
+
+
+def test_a_slice_of_a_packet_may_be_another_part_of_the_same(session: wintun.Session) -> None:
+    packet = receive(session, ipv4_packet(61))
+    model = bytearray(ipv4_packet(61))
+    with memoryview(packet) as view:
+        packet[10:50] = view[5:45]
+        packet[0:40] = view[1:41]
+    model[10:50] = model[5:45]
+    model[0:40] = model[1:41]
+    assert bytes(packet) == model
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "error"),
+    [
+        (61, 1, IndexError),
+        (-62, 1, IndexError),
+        (1 << 70, 1, IndexError),
+        (0, 256, ValueError),
+        (0, -1, ValueError),
+        (0, b"x", TypeError),
+        (0, True, TypeError),
+        ("0", 1, TypeError),
+        (None, 1, TypeError),
+        (slice(None), bytes(60), ValueError),
+        (slice(None), bytes(62), ValueError),
+        (slice(None), bytes(70000), ValueError),
+        (slice(None, None, 2), bytes(30), ValueError),
+        (slice(0, 4), 1, TypeError),
+        (slice(0, 4), "text", TypeError),
+        (slice(0, 4), memoryview(bytes(8))[::2], BufferError),
+        (slice(0, 4, 0), bytes(4), ValueError),
+    ],
+    ids=str,
+)
+def test_bytes_that_cannot_be_are_refused_and_change_nothing(
+    session: wintun.Session, key: object, value: object, error: type[Exception]
+) -> None:
+    packet = receive(session, ipv4_packet(61))
+    with pytest.raises(error):
+        packet[key] = value  # type: ignore[call-overload]
+    with pytest.raises(TypeError):
+        del packet[0:1]  # type: ignore[attr-defined]
+    assert bytes(packet) == ipv4_packet(61)
+    packet.release()  # nothing keeps it
+
+
+def test_the_bytes_of_a_released_packet_are_a_closed_error(session: wintun.Session) -> None:
+    packet = receive(session, ipv4_packet(61))
+    packet.release()
+    with pytest.raises(wintun.ClosedError):
+        packet[0]
+    with pytest.raises(wintun.ClosedError):
+        packet[:] = bytes(61)
+
+
+def test_a_packet_cannot_be_released_by_what_is_asked_for_its_index(
+    session: wintun.Session,
+) -> None:
+    class Index:
+        def __index__(self) -> int:
+            with pytest.raises(BufferError):
+                packet.release()
+            return 3
+
+    packet = receive(session, ipv4_packet(61))
+    assert packet[Index()] == ipv4_packet(61)[3]
+    packet[Index()] = Index()
+    assert packet[3] == 3

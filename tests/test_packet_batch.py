@@ -143,6 +143,44 @@ def test_what_is_written_into_a_batch_goes_out_when_it_is_sent_and_in_order(
     assert session.statistics()[2:4] == (len(PACKETS) + 1, sum(SIZES) + 33)
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_packets_that_a_batch_is_given_go_out_in_order(
+    session: wintun.Session, kind: Callable[[bytes], Any]
+) -> None:
+    batch = session.allocate_send_packets(SIZES)
+    for index, packet in enumerate(PACKETS):
+        batch[index if index % 2 else index - len(batch)] = kind(packet)
+    batch.send()
+    assert collect_all(session) == PACKETS
+
+
+@pytest.mark.parametrize(
+    ("index", "packet", "error"),
+    [
+        (0, bytes(19), ValueError),
+        (0, bytes(21), ValueError),
+        (0, bytes(70000), ValueError),
+        (0, 20, TypeError),
+        (0, memoryview(bytes(40))[::2], BufferError),
+        (7, bytes(20), IndexError),
+        (-8, bytes(20), IndexError),
+        (slice(0, 1), bytes(20), TypeError),
+    ],
+)
+def test_a_packet_that_does_not_fit_its_place_is_refused_and_changes_nothing(
+    session: wintun.Session, index: Any, packet: Any, error: type[Exception]
+) -> None:
+    batch = receive(session)
+    with pytest.raises(error):
+        batch[index] = packet
+    with pytest.raises(TypeError):
+        del batch[0]  # type: ignore[attr-defined]
+    assert [bytes(view) for view in batch] == PACKETS
+    batch.release()  # nothing keeps it
+    with pytest.raises(wintun.ClosedError):
+        batch[0] = PACKETS[0]
+
+
 def test_a_batch_that_is_not_sent_goes_out_as_nothing_and_holds_nothing_back(
     session: wintun.Session,
 ) -> None:
