@@ -81,7 +81,8 @@ outcome receive_stored(shared_session *session, void *context, DWORD *code);
  * any kind. context: packed_packets. */
 outcome receive_packed(shared_session *session, void *context, DWORD *code);
 
-/* OUTCOME_DONE if the store has packets, otherwise OUTCOME_NOT_YET. context is not used. */
+/* Takes no packet: OUTCOME_DONE if one is there, or if the next attempt of another kind fails.
+ * context is not used. */
 outcome receive_nothing(shared_session *session, void *context, DWORD *code);
 
 /* --- Giving back, without the GIL ------------------------------------------------------------- */

@@ -6,7 +6,6 @@
 
 #include "convert.h"
 #include "errors.h"
-#include "waiting.h"
 
 PyObject *
 session_new(module_state *state, PyObject *adapter, shared_session *shared, DWORD capacity)
@@ -67,24 +66,13 @@ session_raise(session_object *self, const char *function, outcome result, DWORD 
 
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
-static outcome
-wait_inside(shared_session *shared, int64_t deadline_ns, DWORD *code)
-{
-    if (!session_enter(shared)) {
-        return OUTCOME_CLOSED;
-    }
-    outcome result = session_wait(shared, deadline_ns, receive_nothing, code);
-    session_leave(shared);
-    return result;
-}
-
 const char session_wait_read_event_doc[] =
     "wait_read_event(timeout=None)\n--\n\n"
-    "Waits until packets may have arrived.\n\n"
+    "Waits until a packet can be read.\n\n"
     "timeout: seconds (int or float, 0 or more), or None to wait for ever.\n"
-    "Returns True when the read-wait event was signaled, False when the time is over. The event\n"
-    "resets itself: after True, read until there is nothing left before waiting again. True does\n"
-    "not promise a packet: another thread may have taken it.\n"
+    "Returns True when there is a packet, or the adapter is gone, which the next read tells;\n"
+    "False when the time is over. Takes no packet: it returns True as long as one is there, and\n"
+    "all that wait return. Another thread may read it first, so True does not promise a packet.\n"
     "Raises ClosedError when the session is closed, also meanwhile. Any thread; no GIL is held.";
 
 PyObject *
@@ -100,19 +88,7 @@ session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyOb
     }
     outcome result;
     DWORD code = 0;
-    int goes_on;
-    do {
-        /* A deadline of 0 means "at once" here as everywhere: any instant in the past. */
-        int64_t slice_ns;
-        if (!wait_slice(deadline_ns, &slice_ns)) {
-            return NULL;
-        }
-        Py_BEGIN_ALLOW_THREADS
-        result = wait_inside(self->shared, slice_ns, &code);
-        Py_END_ALLOW_THREADS
-        goes_on = wait_goes_on(result, deadline_ns);
-    } while (goes_on > 0);
-    if (goes_on < 0) {
+    if (!session_attempt_until(self, deadline_ns, receive_nothing, NULL, &result, &code)) {
         return NULL;
     }
     if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
@@ -122,40 +98,70 @@ session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyOb
 }
 
 /* Handles for an event loop; they stay valid when the session is over. */
+typedef struct loop_events {
+    HANDLE packets;
+    HANDLE baton;
+    HANDLE closed;
+} loop_events;
+
 static outcome
-duplicate_events(shared_session *shared, HANDLE *read_event, HANDLE *cancel)
+duplicate_events(shared_session *shared, loop_events *events)
 {
-    outcome result = OUTCOME_FAILED;
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    if (platform_handle_duplicate(shared->read_event, read_event)) {
-        if (platform_handle_duplicate(shared->cancel.wait, cancel)) {
-            result = OUTCOME_DONE;
-        } else {
-            platform_handle_close(*read_event);
-        }
+    if (!platform_handle_duplicate(shared->read_event, &events->packets)) {
+        goto leave;
     }
+    if (!platform_handle_duplicate(shared->loop_baton.wait, &events->baton)) {
+        goto close_packets;
+    }
+    if (!platform_handle_duplicate(shared->cancel.wait, &events->closed)) {
+        goto close_baton;
+    }
+    /* Before the loop's tasks look at the ring, as a thread counts itself among the waiters. */
+    atom_u32_store(&shared->watched, 1);
     session_leave(shared);
-    return result;
+    return OUTCOME_DONE;
+close_baton:
+    platform_handle_close(events->baton);
+close_packets:
+    platform_handle_close(events->packets);
+leave:
+    session_leave(shared);
+    return OUTCOME_FAILED;
 }
 
 static PyObject *
 session_duplicate_events(PyObject *object, PyObject *ignored)
 {
     session_object *self = (session_object *)object;
-    HANDLE read_event = NULL;
-    HANDLE cancel = NULL;
+    loop_events events;
     outcome result;
     (void)ignored;
     Py_BEGIN_ALLOW_THREADS
-    result = duplicate_events(self->shared, &read_event, &cancel);
+    result = duplicate_events(self->shared, &events);
     Py_END_ALLOW_THREADS
     if (result != OUTCOME_DONE) {
         return session_raise(self, "DuplicateHandle", result, ERROR_NOT_ENOUGH_MEMORY);
     }
-    return Py_BuildValue("(NN)", PyLong_FromVoidPtr((void *)read_event),
-                         PyLong_FromVoidPtr((void *)cancel));
+    return Py_BuildValue("(NNN)", PyLong_FromVoidPtr((void *)events.packets),
+                         PyLong_FromVoidPtr((void *)events.baton),
+                         PyLong_FromVoidPtr((void *)events.closed));
+}
+
+static PyObject *
+session_wake_thread_method(PyObject *object, PyObject *ignored)
+{
+    shared_session *shared = ((session_object *)object)->shared;
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    if (session_enter(shared)) {
+        session_wake_thread(shared, 0);
+        session_leave(shared);
+    }
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
 }
 
 /* --- Packets in place ------------------------------------------------------------------------- */
@@ -430,8 +436,12 @@ static PyMethodDef session_methods[] = {
      "end."},
     {"_duplicate_events", session_duplicate_events, METH_NOARGS,
      "_duplicate_events()\n--\n\n"
-     "Handles for an event loop: (the read-wait event, an event that stays signaled once the\n"
-     "session is closed), each to be given to close_event(). Raises ClosedError, OSError."},
+     "Handles for an event loop: (the read-wait event, an event that threads set when they leave\n"
+     "packets to the loops, an event that stays signaled once the session is closed), each to be\n"
+     "given to close_event(). Raises ClosedError, OSError."},
+    {"_wake_thread", session_wake_thread_method, METH_NOARGS,
+     "_wake_thread()\n--\n\n"
+     "For an event loop that has seen a signal: wakes a thread that waits in the session."},
     {"end", session_end_method, METH_NOARGS,
      "end()\n--\n\n"
      "Ends the session. Threads that wait in it wake at once and get ClosedError.\n\n"

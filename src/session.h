@@ -23,18 +23,14 @@ typedef struct session_object {
  * the ring that stayed full. function is the API's function that was called. */
 PyObject *session_raise(session_object *self, const char *function, outcome result, DWORD code);
 
-/* One attempt without the GIL, or with a deadline as many as it takes. */
-outcome session_attempt(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
-                        void *context, DWORD *code);
-
 /* Attempts at once and then, if there is nothing, until the deadline. Called with the GIL. False: a
  * signal handler raised an exception meanwhile. */
-bool session_attempt_until(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
+bool session_attempt_until(session_object *self, int64_t deadline_ns, attempt_function attempt,
                            void *context, outcome *result, DWORD *code);
 
 /* Puts packets into the ring, and waits for room until the deadline; *written counts on. Called
  * with the GIL. False: a signal handler raised an exception meanwhile. */
-bool session_put_until(shared_session *shared, int64_t deadline_ns, const Py_buffer *views,
+bool session_put_until(session_object *self, int64_t deadline_ns, const Py_buffer *views,
                        Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code);
 
 /* The result of a call that writes many: how many were accepted, or an exception. */

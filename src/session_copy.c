@@ -12,41 +12,33 @@
 
 /* --- Reading one ------------------------------------------------------------------------------ */
 
-outcome
-session_attempt(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
-                void *context, DWORD *code)
+/* What is attempted in each slice of a wait. */
+typedef struct attempted {
+    attempt_function attempt;
+    void *context;
+} attempted;
+
+static outcome
+attempt_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *code)
 {
+    const attempted *what = context;
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    outcome result = deadline_ns == 0
-                         ? attempt(shared, context, code)
-                         : session_wait_for(shared, deadline_ns, attempt, context, code);
+    outcome result = deadline_ns == 0 ? what->attempt(shared, what->context, code)
+                                      : session_wait_for(shared, deadline_ns, what->attempt,
+                                                         what->context, code);
     session_leave(shared);
     return result;
 }
 
 bool
-session_attempt_until(shared_session *shared, int64_t deadline_ns, attempt_function attempt,
+session_attempt_until(session_object *self, int64_t deadline_ns, attempt_function attempt,
                       void *context, outcome *result, DWORD *code)
 {
-    int64_t slice_ns = 0;
-    int goes_on;
-    for (;;) {
-        Py_BEGIN_ALLOW_THREADS
-        *result = session_attempt(shared, slice_ns, attempt, context, code);
-        Py_END_ALLOW_THREADS
-        if (*result == OUTCOME_DONE) {
-            return true;
-        }
-        goes_on = wait_goes_on(*result, deadline_ns);
-        if (goes_on <= 0) {
-            return goes_on == 0;
-        }
-        if (!wait_slice(deadline_ns, &slice_ns)) {
-            return false;
-        }
-    }
+    attempted what = {attempt, context};
+    return wait_in_slices(self->state, self->shared, deadline_ns, attempt_slice, &what, result,
+                          code);
 }
 
 static PyObject *
@@ -109,7 +101,7 @@ read_one(session_object *self, int64_t deadline_ns, bool *closed)
     if (stored != NULL || PyErr_Occurred()) {
         return stored;
     }
-    if (!session_attempt_until(shared, deadline_ns, receive_one, &received, &result, &code)) {
+    if (!session_attempt_until(self, deadline_ns, receive_one, &received, &result, &code)) {
         return NULL;
     }
     switch (result) {
@@ -161,80 +153,100 @@ session_next(PyObject *object)
 
 /* --- Reading many ----------------------------------------------------------------------------- */
 
-/* Appends an object that it takes over; false with an exception set. */
-static bool
-append(PyObject *list, PyObject *item)
+/* A list of the packets, whose memory it gives back, also when it fails. */
+static PyObject *
+list_of_batch(shared_session *shared, const received_batch *batch)
 {
-    int failed = item != NULL ? PyList_Append(list, item) : -1;
-    Py_XDECREF(item);
+    PyObject *list = PyList_New((Py_ssize_t)batch->count);
+    for (DWORD i = 0; list != NULL && i < batch->count; i++) {
+        PyObject *bytes =
+            PyBytes_FromStringAndSize((const char *)batch->packets[i], (Py_ssize_t)batch->sizes[i]);
+        if (bytes == NULL || PyList_SetItem(list, (Py_ssize_t)i, bytes) != 0) {
+            Py_CLEAR(list);
+        }
+    }
+    Py_BEGIN_ALLOW_THREADS
+    release_batch(shared, batch);
+    if (list == NULL) {
+        atom_u64_count(&shared->statistics.packets_discarded, batch->count);
+    }
+    Py_END_ALLOW_THREADS
+    return list;
+}
+
+/* A list of what was read ahead, which comes before what is in the ring. */
+static PyObject *
+list_of_stored(session_object *self, Py_ssize_t most)
+{
+    received_packet received;
+    outcome result;
+    DWORD code = 0;
+    PyObject *list = PyList_New(0);
+    while (list != NULL && PyList_Size(list) < most) {
+        PyObject *bytes = read_stored(self->shared);
+        if (bytes == NULL && !PyErr_Occurred()) {
+            /* The store is empty, in use, or its next packet is still in the ring. */
+            if (!session_attempt_until(self, 0, receive_stored, &received, &result, &code) ||
+                result != OUTCOME_DONE) {
+                break;
+            }
+            bytes = bytes_of_received(self->shared, &received);
+        }
+        if (bytes == NULL || PyList_Append(list, bytes) != 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(bytes);
+    }
+    return list;
+}
+
+/* Adds packets to the list, or makes it of them; takes packets over. False with an exception set.
+ */
+static bool
+extend(PyObject **list, PyObject *packets)
+{
+    if (packets == NULL) {
+        return false;
+    }
+    if (*list == NULL) {
+        *list = packets;
+        return true;
+    }
+    Py_ssize_t size = PyList_Size(*list);
+    int failed = PyList_SetSlice(*list, size, size, packets);
+    Py_DECREF(packets);
     return failed == 0;
 }
 
-/* Appends the packets to the list and gives their memory back, also when it fails. */
-static bool
-append_batch(shared_session *shared, const received_batch *batch, PyObject *list)
-{
-    DWORD appended = 0;
-    while (appended < batch->count &&
-           append(list, PyBytes_FromStringAndSize((const char *)batch->packets[appended],
-                                                  (Py_ssize_t)batch->sizes[appended]))) {
-        appended++;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    atom_u64_count(&shared->statistics.packets_discarded, batch->count - appended);
-    release_batch(shared, batch);
-    Py_END_ALLOW_THREADS
-    return appended == batch->count;
-}
-
-/* Appends what was read ahead, which comes before what is in the ring. */
-static bool
-append_stored(shared_session *shared, Py_ssize_t most, PyObject *list)
-{
-    received_packet received;
-    outcome result = OUTCOME_DONE;
-    DWORD code = 0;
-    bool appended = true;
-    while (appended && result == OUTCOME_DONE && PyList_Size(list) < most) {
-        Py_BEGIN_ALLOW_THREADS
-        result = session_attempt(shared, 0, receive_stored, &received, &code);
-        Py_END_ALLOW_THREADS
-        if (result == OUTCOME_DONE) {
-            appended = append(list, bytes_of_received(shared, &received));
-        }
-    }
-    return appended;
-}
-
-/* Fills the list; false with an exception set. What stops a list that has packets will stop the
+/* Makes the list; false with an exception set. What stops a list that has packets will stop the
  * next call, too, and is told then. */
 static bool
-read_into_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObject *list)
+read_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObject **list)
 {
-    shared_session *shared = self->shared;
     received_batch batch;
     outcome result;
     DWORD code = 0;
+    Py_ssize_t size = 0;
     do {
-        Py_ssize_t left = most - PyList_Size(list);
-        batch.limit = left < BATCH ? (DWORD)left : BATCH;
-        if (!session_attempt_until(shared, PyList_Size(list) == 0 ? deadline_ns : 0, receive_batch,
-                                   &batch, &result, &code)) {
+        batch.limit = most - size < BATCH ? (DWORD)(most - size) : BATCH;
+        if (!session_attempt_until(self, size == 0 ? deadline_ns : 0, receive_batch, &batch,
+                                   &result, &code)) {
             return false;
         }
         if (result != OUTCOME_DONE) {
             break;
         }
-        if (batch.count == 0 ? !append_stored(shared, most, list)
-                             : !append_batch(shared, &batch, list)) {
+        if (!extend(list, batch.count == 0 ? list_of_stored(self, most - size)
+                                           : list_of_batch(self->shared, &batch))) {
             return false;
         }
-    } while ((batch.count == 0 || batch.count == batch.limit) && PyList_Size(list) < most);
-    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && PyList_Size(list) == 0) {
+        size = PyList_Size(*list);
+    } while ((batch.count == 0 || batch.count == batch.limit) && size < most);
+    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && size == 0) {
         (void)session_raise(self, "WintunReceivePacket", result, code);
         return false;
     }
-    return true;
+    return *list != NULL || extend(list, PyList_New(0));
 }
 
 const char session_read_many_doc[] =
@@ -256,9 +268,8 @@ session_read_many(PyObject *object, arguments args, Py_ssize_t count, PyObject *
         !convert_timeout(values[1], &deadline_ns)) {
         return NULL;
     }
-    PyObject *list = PyList_New(0);
-    if (list != NULL &&
-        !read_into_list((session_object *)object, (Py_ssize_t)most, deadline_ns, list)) {
+    PyObject *list = NULL;
+    if (!read_list((session_object *)object, (Py_ssize_t)most, deadline_ns, &list)) {
         Py_CLEAR(list);
     }
     return list;
@@ -266,40 +277,27 @@ session_read_many(PyObject *object, arguments args, Py_ssize_t count, PyObject *
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-/* The caller keeps a reference to packet until the view is released. */
-static bool
-get_packet_buffer(PyObject *packet, Py_buffer *view)
-{
-    if (PyBytes_CheckExact(packet)) {
-        /* What most packets are; the buffer protocol would cost as much as the ring. */
-        view->obj = NULL;
-        view->buf = PyBytes_AsString(packet);
-        view->len = PyBytes_Size(packet);
-    } else if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
-        return false;
-    }
-    if (view->len > WINTUN_MAX_IP_PACKET_SIZE) {
-        PyErr_Format(PyExc_ValueError, "a packet must have at most %d bytes, not %zd",
-                     WINTUN_MAX_IP_PACKET_SIZE, view->len);
-        PyBuffer_Release(view);
-        return false;
-    }
-    return true;
-}
+/* What is written: views[*written] and those after it. */
+typedef struct written_packets {
+    const Py_buffer *views;
+    Py_ssize_t count;
+    Py_ssize_t *written;
+} written_packets;
 
-/* Puts packets into the ring until it is full; *written counts on. */
+/* Puts packets into the ring until it is full. */
 static outcome
-put(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssize_t count,
-    Py_ssize_t *written, DWORD *code)
+put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *code)
 {
+    const written_packets *packets = context;
     uint64_t bytes = 0;
-    Py_ssize_t before = *written;
+    Py_ssize_t before = *packets->written;
+    Py_ssize_t next = before;
     outcome result = OUTCOME_DONE;
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    while (*written < count) {
-        const Py_buffer *view = &views[*written];
+    for (; next < packets->count; next++) {
+        const Py_buffer *view = &packets->views[next];
         DWORD size = (DWORD)view->len;
         BYTE *packet = NULL;
         result = session_allocate(shared, deadline_ns, size, &packet, code);
@@ -309,35 +307,21 @@ put(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssiz
         memcpy(packet, view->buf, size);
         shared->api->SendPacket(shared->handle, packet);
         bytes += size;
-        (*written)++;
     }
-    atom_u64_count(&shared->statistics.packets_sent, (uint64_t)(*written - before));
+    *packets->written = next;
+    atom_u64_count(&shared->statistics.packets_sent, (uint64_t)(next - before));
     atom_u64_count(&shared->statistics.bytes_sent, bytes);
     session_leave(shared);
     return result;
 }
 
 bool
-session_put_until(shared_session *shared, int64_t deadline_ns, const Py_buffer *views,
+session_put_until(session_object *self, int64_t deadline_ns, const Py_buffer *views,
                   Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code)
 {
-    int64_t slice_ns = 0;
-    int goes_on;
-    for (;;) {
-        Py_BEGIN_ALLOW_THREADS
-        *result = put(shared, slice_ns, views, count, written, code);
-        Py_END_ALLOW_THREADS
-        if (*result == OUTCOME_DONE) {
-            return true;
-        }
-        goes_on = wait_goes_on(*result, deadline_ns);
-        if (goes_on <= 0) {
-            return goes_on == 0;
-        }
-        if (!wait_slice(deadline_ns, &slice_ns)) {
-            return false;
-        }
-    }
+    written_packets packets = {views, count, written};
+    return wait_in_slices(self->state, self->shared, deadline_ns, put_slice, &packets, result,
+                          code);
 }
 
 /* Counts a write that the full ring refused in the end. */
@@ -380,10 +364,10 @@ session_write(PyObject *object, arguments args, Py_ssize_t count, PyObject *keyw
     outcome result;
     DWORD code = 0;
     if (!convert_arguments("write", names, 1, args, count, keywords, values) ||
-        !convert_timeout(values[1], &deadline_ns) || !get_packet_buffer(values[0], &view)) {
+        !convert_timeout(values[1], &deadline_ns) || !convert_packet(values[0], &view)) {
         return NULL;
     }
-    bool waited = session_put_until(self->shared, deadline_ns, &view, 1, &written, &result, &code);
+    bool waited = session_put_until(self, deadline_ns, &view, 1, &written, &result, &code);
     PyBuffer_Release(&view);
     if (!waited) {
         return NULL;
@@ -428,7 +412,7 @@ get_views(PyObject *list, packet_views *packets)
     }
     while (packets->count < count) {
         PyObject *packet = PyList_GetItem(list, packets->count);
-        if (packet == NULL || !get_packet_buffer(packet, &packets->views[packets->count])) {
+        if (packet == NULL || !convert_packet(packet, &packets->views[packets->count])) {
             release_views(packets);
             return false;
         }
@@ -470,8 +454,8 @@ session_write_many(PyObject *object, arguments args, Py_ssize_t count, PyObject 
         Py_DECREF(list);
         return NULL;
     }
-    bool waited = session_put_until(self->shared, deadline_ns, packets.views, packets.count,
-                                    &written, &result, &code);
+    bool waited = session_put_until(self, deadline_ns, packets.views, packets.count, &written,
+                                    &result, &code);
     release_views(&packets);
     Py_DECREF(list);
     return waited ? session_written(self, written, result, code) : NULL;

@@ -68,7 +68,7 @@ read_packed(session_object *self, int64_t deadline_ns, packed_packets *packed)
 {
     outcome result;
     DWORD code = 0;
-    if (!session_attempt_until(self->shared, deadline_ns, receive_packed, packed, &result, &code)) {
+    if (!session_attempt_until(self, deadline_ns, receive_packed, packed, &result, &code)) {
         return -1;
     }
     if (result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
@@ -205,7 +205,7 @@ write_spans(session_object *self, const Py_buffer *buffer, const uint32_t *spans
         return PyErr_NoMemory();
     }
     if (fill_views(buffer, spans, packets, views) &&
-        session_put_until(self->shared, deadline_ns, views, (Py_ssize_t)packets, &written, &result,
+        session_put_until(self, deadline_ns, views, (Py_ssize_t)packets, &written, &result,
                           &code)) {
         done = session_written(self, written, result, code);
     }

@@ -58,11 +58,13 @@ struct shared_session {
     platform_last_error_function last_error;
     WINTUN_SESSION_HANDLE handle;
     HANDLE read_event;
-    shared_adapter *adapter; /* a reference, and a hold on its gate */
-    platform_event cancel;   /* manual-reset: set when the session is closed */
-    platform_event baton;    /* auto-reset: "there may be more", from one waiter to the next */
-    atom_u32 waiters;
-    struct read_ahead *ahead; /* receive.h */
+    shared_adapter *adapter;   /* a reference, and a hold on its gate */
+    platform_event cancel;     /* manual-reset: set when the session is closed */
+    platform_event baton;      /* auto-reset: "there may be more", from one waiter to the next */
+    atom_u32 waiters;          /* threads that look at the ring and then wait */
+    platform_event loop_baton; /* auto-reset: the same, from a thread to the event loops */
+    atom_u32 watched;          /* an event loop has, or had, a duplicate of it */
+    struct read_ahead *ahead;  /* receive.h */
     atom_u32 spin_us;
     traffic traffic;
     session_statistics statistics;
@@ -143,12 +145,11 @@ typedef outcome (*attempt_function)(shared_session *session, void *context, DWOR
 outcome session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function attempt,
                          void *context, DWORD *code);
 
-/* Waits until packets may have arrived, unless attempt says that some are there: OUTCOME_DONE, or
- * OUTCOME_NOT_YET at the deadline. */
-outcome session_wait(shared_session *session, int64_t deadline_ns, attempt_function attempt,
-                     DWORD *code);
+/* For who has seen that there may be packets, and leaves: wakes a waiting thread, if there are more
+ * of them than the caller itself (0 or 1). */
+void session_wake_thread(shared_session *session, uint32_t myself);
 
-/* Wakes a waiting thread, if there are more of them than the caller itself (0 or 1). */
+/* The same, and wakes the event loops that watch the session. */
 void session_pass_baton(shared_session *session, uint32_t myself);
 
 /* Waits a little for the driver to take packets out of a full ring; there is no event for that, so

@@ -36,6 +36,7 @@ session_unreference(shared_session *session)
     if (atom_u32_add(&session->references, UINT32_MAX) == 1) {
         platform_event_close(&session->cancel);
         platform_event_close(&session->baton);
+        platform_event_close(&session->loop_baton);
         read_ahead_free(session->ahead);
         adapter_unreference(session->adapter);
         free(session);
@@ -151,6 +152,9 @@ new_session(shared_adapter *adapter)
     if (!platform_event_create(&session->baton, false)) {
         goto cleanup_cancel;
     }
+    if (!platform_event_create(&session->loop_baton, false)) {
+        goto cleanup_baton;
+    }
     atom_u32_store(&session->references, 1);
     atom_u32_store(&session->spin_us, DEFAULT_SPIN_US);
     session->api = &adapter->library->wintun;
@@ -158,6 +162,8 @@ new_session(shared_adapter *adapter)
     adapter_reference(adapter);
     session->adapter = adapter;
     return session;
+cleanup_baton:
+    platform_event_close(&session->baton);
 cleanup_cancel:
     platform_event_close(&session->cancel);
 cleanup_ahead:
@@ -359,23 +365,20 @@ session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function 
     return result;
 }
 
-outcome
-session_wait(shared_session *session, int64_t deadline_ns, attempt_function attempt, DWORD *code)
+void
+session_wake_thread(shared_session *session, uint32_t myself)
 {
-    (void)atom_u32_add(&session->waiters, 1);
-    outcome result = attempt(session, NULL, code);
-    if (result == OUTCOME_NOT_YET) {
-        result = sleep_once(session, deadline_ns, code);
+    if (atom_u32_load(&session->waiters) > myself) {
+        platform_event_set(&session->baton);
     }
-    (void)atom_u32_add(&session->waiters, UINT32_MAX);
-    return result;
 }
 
 void
 session_pass_baton(shared_session *session, uint32_t myself)
 {
-    if (atom_u32_load(&session->waiters) > myself) {
-        platform_event_set(&session->baton);
+    session_wake_thread(session, myself);
+    if (atom_u32_load(&session->watched) != 0) {
+        platform_event_set(&session->loop_baton);
     }
 }
 

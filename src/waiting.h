@@ -12,8 +12,13 @@
  * exception was raised by a signal handler. */
 int wait_goes_on(outcome result, int64_t deadline_ns);
 
-/* When the next slice of the wait ends. The main thread runs the signal handlers, so its slices are
- * short; other threads sleep through. False: an exception was raised, perhaps by such a handler. */
-bool wait_slice(int64_t deadline_ns, int64_t *slice_ns);
+/* One slice of a wait, without the GIL; with a deadline of 0 it does not wait. */
+typedef outcome (*slice_function)(shared_session *session, int64_t deadline_ns, void *context,
+                                  DWORD *code);
+
+/* Tries at once and then, if it is not done, until the deadline. Called with the GIL. False: a
+ * signal handler raised an exception meanwhile. */
+bool wait_in_slices(module_state *state, shared_session *session, int64_t deadline_ns,
+                    slice_function slice, void *context, outcome *result, DWORD *code);
 
 #endif

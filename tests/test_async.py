@@ -16,7 +16,6 @@ import pytest
 
 import wintun
 from helpers import (
-    HANG_SECONDS,
     MIN_CAPACITY,
     Worker,
     ipv4_packet,
@@ -25,58 +24,15 @@ from helpers import (
     slot_size,
     usable,
 )
+from loops import LOOPS, Run, anyio, run_trio, with_limit
 from wintun import simulator
 
-anyio = pytest.importorskip("anyio", exc_type=ImportError)
-
-Main = Callable[[], Awaitable[Any]]
-Run = Callable[[Main], Any]
 MakeDevice = Callable[..., wintun.TunDevice]
-
-
-def run_asyncio(main: Main) -> Any:
-    return anyio.run(main, backend="asyncio")
-
-
-def run_selector(main: Main) -> Any:
-    import asyncio
-
-    options = {"loop_factory": asyncio.SelectorEventLoop}
-    return anyio.run(main, backend="asyncio", backend_options=options)
-
-
-def run_uvloop(main: Main) -> Any:
-    pytest.importorskip("uvloop", reason="uvloop is not installed (there is none for Windows)")
-    return anyio.run(main, backend="asyncio", backend_options={"use_uvloop": True})
-
-
-def run_trio(main: Main) -> Any:
-    pytest.importorskip("trio", exc_type=ImportError)
-    try:
-        anyio.run(anyio.sleep, 0, backend="trio")
-    except OSError as error:
-        pytest.skip(f"trio itself cannot run on this system (nor under Wine 8): {error}")
-    return anyio.run(main, backend="trio")
-
-
-LOOPS = [run_asyncio, run_uvloop, run_trio]
-if sys.platform == "win32":  # elsewhere it is asyncio's default
-    LOOPS.append(run_selector)
 
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a test's coroutine function in a kind of loop, not longer than a hang takes."""
-    runner: Run = request.param
-
-    def run_with_limit(main: Main) -> Any:
-        async def limited() -> Any:
-            with anyio.fail_after(HANG_SECONDS):
-                return await main()
-
-        return runner(limited)
-
-    return run_with_limit
+    return with_limit(request.param)
 
 
 @pytest.fixture

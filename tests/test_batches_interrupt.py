@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from helpers import HANG_SECONDS, PROGRAM_HEAD, PROMPT_SECONDS
+from helpers import HANG_SECONDS, PROGRAM_HEAD, PROMPT_SECONDS, run_python
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows sends no Ctrl-C to one child alone"
@@ -122,3 +123,70 @@ def test_a_packet_that_comes_with_ctrl_c_is_there_for_the_next_read(call: str) -
         tun.close()
     """)
     assert lines == ["True"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_exception_while_the_main_thread_is_asked_for_ends_the_call_and_is_not_lost(
+    call: str,
+) -> None:
+    # As from a handler of Ctrl-C that runs just there: the question is Python code.
+    result = run_python(f"""
+        import array
+        class Interrupted(BaseException): pass
+        def interrupt():
+            raise Interrupted
+        spans = array.array("I", [0, 60000])
+        tun = open_device()
+        while tun.write_many([packet(1000)] * 100): pass
+        ask, threading.main_thread = threading.main_thread, interrupt
+        try:
+            {CALLS[call]}
+        except Interrupted:
+            print("interrupted")
+        threading.main_thread = ask
+        print(tun.read(0.001), tun.is_up)
+        tun.close()
+    """)
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == ["interrupted", "None True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork")
+def test_ctrl_c_ends_a_wait_of_the_thread_that_forked_in_its_child() -> None:
+    result = run_python(
+        """
+        import os, signal
+        tun = open_device()
+        assert tun.read(0.01) is None  # here the main thread is known
+
+        def fork():
+            child = os.fork()
+            if child == 0:
+                # This is the child's main thread, whatever the parent's was.
+                simulator.set_wire("child", "memory")
+                mine = wintun.TunDevice("child", "Test", 0x20000)
+                mine.up()
+                def interrupt():
+                    time.sleep(0.2)
+                    os.kill(os.getpid(), signal.SIGINT)
+                threading.Thread(target=interrupt, daemon=True).start()
+                # So the signal goes to the other thread, and does not interrupt the wait itself.
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+                try:
+                    mine.read(60)
+                except KeyboardInterrupt:
+                    os._exit(7)
+                os._exit(8)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+        statuses = []
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join()
+        print(statuses)
+        tun.close()
+    """,
+        "-Wignore",  # that a process with threads forks
+    )
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == ["[7]"]

@@ -245,7 +245,7 @@ def test_its_bytes_are_reached_as_those_of_a_bytearray(
 ) -> None:
     packet = receive(session, ipv4_packet(61))
     model = bytearray(ipv4_packet(61))
-    assert packet[key] == model[key]  # type: ignore[index]
+    assert packet[key] == model[key]
     if isinstance(key, slice):
         data = bytes(range(100, 100 + len(model[key])))
         for kind in (bytes, bytearray, memoryview):

@@ -138,12 +138,56 @@ def test_a_reader_that_gives_up_does_not_take_the_wake_up_of_the_others_with_it(
         assert got.count(True) + len(session.read_many()) == 8
 
 
-@pytest.mark.threads
-def test_the_read_wait_event_is_consumed_by_one_wait(session: wintun.Session) -> None:
-    simulator.deliver(session.adapter.name, ipv4_packet(20))
-    assert session.wait_read_event(1.0) is True
+@pytest.mark.parametrize("size", [20, 60000])
+def test_waiting_takes_no_packet_and_ends_at_once_as_long_as_there_is_one(
+    session: wintun.Session, size: int
+) -> None:
+    for seed in range(2):
+        simulator.deliver(session.adapter.name, ipv4_packet(size, seed))
+    for seed in range(2):
+        for _ in range(3):
+            assert session.wait_read_event(0) is True
+            assert session.wait_read_event() is True
+        assert session.read() == ipv4_packet(size, seed)
     assert session.wait_read_event(0) is False
+    assert session.statistics()[0] == 2
+
+
+def test_a_signal_for_packets_that_were_read_meanwhile_ends_no_wait(
+    session: wintun.Session,
+) -> None:
+    simulator.deliver(session.adapter.name, ipv4_packet(20))
     assert session.read() == ipv4_packet(20)
+    assert session.wait_read_event(0.05) is False
+
+
+@pytest.mark.threads
+def test_one_packet_ends_the_waits_of_all_who_wait_for_the_event(session: wintun.Session) -> None:
+    for _ in range(scaled(100, at_least=10)):
+        waiting = [Worker(session.wait_read_event) for _ in range(4)]
+        simulator.deliver(session.adapter.name, ipv4_packet(20))
+        assert all(waiter.result() for waiter in waiting)
+        assert session.read() == ipv4_packet(20)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("take_one", [one_read, one_read_many])
+def test_who_waits_for_the_event_and_does_not_read_leaves_the_packet_to_those_who_read(
+    session: wintun.Session, take_one: Callable[[wintun.Session], bytes | None]
+) -> None:
+    for number in range(scaled(300, at_least=30)):
+        # Either may be the first to sleep, and so the one that the signal wakes.
+        first, second = (session.wait_read_event, functools.partial(take_one, session))[
+            :: 1 if number % 2 else -1
+        ]
+        workers: list[Worker[object]] = [Worker(first)]
+        assert workers[0].started.wait()
+        time.sleep(0.0005)
+        workers.append(Worker(second))
+        time.sleep(0.0005)
+        simulator.fill(session.adapter.name, 40, 2)
+        assert all(worker.result() for worker in workers)
+        assert len(session.read_many()) == 1
 
 
 def test_removal_of_the_adapter_wakes_a_waiter_and_the_next_read_says_why(

@@ -149,15 +149,25 @@ def test_fill_refuses_what_is_out_of_range(session: wintun.Session, size: int, c
         simulator.fill(session.adapter.name, size, count)
 
 
+def is_signaled(session: wintun.Session) -> bool:
+    """Takes the signal off the driver's event itself, as a program does that waits for it."""
+    if sys.platform == "win32":
+        kernel = ctypes.windll.kernel32
+        return bool(kernel.WaitForSingleObject(ctypes.c_void_p(session.read_wait_event), 0) == 0)
+    try:
+        return len(os.read(session.read_wait_event, 4096)) == 1
+    except BlockingIOError:
+        return False
+
+
 def test_one_delivery_is_one_signal(session: wintun.Session) -> None:
     simulator.fill(session.adapter.name, 40, 100)
-    assert session.wait_read_event(HANG_SECONDS)
-    assert not session.wait_read_event(0), "the event is auto-reset"
-    assert len(session.read_many(1000)) == 100
+    assert is_signaled(session)
+    assert not is_signaled(session), "the event is auto-reset"
     simulator.fill(session.adapter.name, 40, 1)
-    assert session.wait_read_event(HANG_SECONDS)
-    simulator.fill(session.adapter.name, 40, 1)
-    assert session.wait_read_event(HANG_SECONDS), "also where the ring was not empty"
+    assert is_signaled(session), "also where the ring was not empty"
+    assert len(session.read_many(1000)) == 101
+    assert not is_signaled(session)
 
 
 # --- Socket -------------------------------------------------------------------------------------

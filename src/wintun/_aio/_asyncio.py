@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from asyncio import AbstractEventLoop, Future
+from functools import partial
 
 from ._watch import Watch
 
@@ -49,18 +50,19 @@ class DescriptorWatch(AsyncioWatch):
 
     def __init__(self, loop: AbstractEventLoop, session: Session, watches: Watches) -> None:
         super().__init__(loop, session, watches)
-        loop.add_reader(self._events.packets, self._on_readable)
+        for event in (self._events.packets, self._events.baton):
+            loop.add_reader(event, self._on_readable, event)
         loop.add_reader(self._events.closed, self.on_closed)
 
-    def _on_readable(self) -> None:
-        if consume(self._events.packets):
+    def _on_readable(self, event: int) -> None:
+        if consume(event):
             self.on_packets()
         else:
             self.on_closed()
 
     def _disarm(self) -> None:
-        self.loop.remove_reader(self._events.packets)
-        self.loop.remove_reader(self._events.closed)
+        for event in (self._events.packets, self._events.baton, self._events.closed):
+            self.loop.remove_reader(event)
         self._events.close()
 
 
@@ -77,7 +79,7 @@ class CompletionWatch(AsyncioWatch):
 
     def __init__(self, loop: AbstractEventLoop, session: Session, watches: Watches) -> None:
         super().__init__(loop, session, watches)
-        self._packets_wait: Any = None
+        self._signals: dict[int, Any] = {}  # by event, what waits for its next signal
         self._closed_wait = self._wait_for(self._events.closed, self._on_closed_wait)
 
     def _wait_for(self, event: int, callback: Callable[[Any], None]) -> Any:
@@ -89,13 +91,16 @@ class CompletionWatch(AsyncioWatch):
         return wait
 
     def _arm(self) -> None:
-        if self._packets_wait is None and not self._is_closed:
-            self._packets_wait = self._wait_for(self._events.packets, self._on_packets_wait)
+        if self._is_closed:
+            return
+        for event in (self._events.packets, self._events.baton):
+            if event not in self._signals:
+                self._signals[event] = self._wait_for(event, partial(self._on_signal, event))
 
     # The result says whether the event is signaled a second time: it means nothing here.
 
-    def _on_packets_wait(self, wait: Any) -> None:
-        self._packets_wait = None
+    def _on_signal(self, event: int, wait: Any) -> None:
+        self._signals.pop(event, None)
         if not wait.cancelled():
             self.on_packets()
             # A sleeper may have entered after the signal, and before this call.
@@ -107,8 +112,9 @@ class CompletionWatch(AsyncioWatch):
             self.on_closed()
 
     def _disarm(self) -> None:
-        waits = [self._packets_wait, self._closed_wait]
-        self._packets_wait = self._closed_wait = None
+        waits = [*self._signals.values(), self._closed_wait]
+        self._signals.clear()
+        self._closed_wait = None
         for wait in waits:
             if wait is not None and not wait.done():
                 wait.cancel()

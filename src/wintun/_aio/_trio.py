@@ -65,12 +65,13 @@ class TrioWatch(Watch):
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_for_close)
-                    await self._wait_for_packets()
+                    nursery.start_soon(self._wait_for_packets, self._events.baton)
+                    await self._wait_for_packets(self._events.packets)
         finally:
             self._events.close()
 
-    async def _wait_for_packets(self) -> None:
-        while await wait_and_consume(self._events.packets):
+    async def _wait_for_packets(self, event: int) -> None:
+        while await wait_and_consume(event):
             self.on_packets()
         self.on_closed()
 

@@ -3,7 +3,8 @@
 Each loop that has such tasks watches the session's events with handles of its own, and only as long
 as it has them. One signal may stand for many packets, and only one loop may see it: so it wakes all
 tasks in all loops, and each looks into the ring for itself. No wake is lost then, whoever is
-cancelled.
+cancelled. It also wakes a thread that blocks in the session; and a thread that has taken a packet
+wakes the loops, by an event of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from _thread import RLock
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from wintun._wintun import Session, close_event
 
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Handles of a session's two events; they outlive the session."""
+    """Handles of a session's events; they outlive the session.
+
+    `packets` is the driver's; `baton` is set by threads that leave packets to the loops.
+    """
 
     def __init__(self, session: Session) -> None:
-        self.packets, self.closed = session._duplicate_events()
+        self.packets, self.baton, self.closed = session._duplicate_events()
         self._open = True
 
     def close(self) -> None:
         """Closes the handles; nobody may be waiting for them."""
         if self._open:
             self._open = False
-            close_event(self.packets)
-            close_event(self.closed)
+            for event in (self.packets, self.baton, self.closed):
+                close_event(event)
 
     def __del__(self) -> None:
         if getattr(self, "_open", False):
@@ -88,6 +92,8 @@ class Watch(ABC):
         self._is_check_due = False
         self._is_closed = False
         self._events = Events(session)
+        # Weak: a session that nobody else has is not kept by what waits for it.
+        self._session = ref(session)
 
     # --- For tasks ---
 
@@ -135,7 +141,7 @@ class Watch(ABC):
             self._call_soon_threadsafe(self.wake)
 
     def on_packets(self) -> None:
-        """Wakes all tasks of all loops."""
+        """Wakes all tasks of all loops, and a thread that waits: it wakes the next one."""
         self.wake()
         self._wake_others()
 
@@ -157,6 +163,9 @@ class Watch(ABC):
     def _wake_others(self) -> None:
         for other in self._watches.others(self):
             other.wake_from_elsewhere()
+        session = self._session()
+        if session is not None:
+            session._wake_thread()
 
     # --- For each kind of loop ---
 

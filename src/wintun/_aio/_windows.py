@@ -79,6 +79,7 @@ class CallbackWatch(AsyncioWatch):
         super().__init__(loop, session, watches)
         self._waits = [
             RegisteredWait(self._events, self._events.packets, self._later(self.on_packets)),
+            RegisteredWait(self._events, self._events.baton, self._later(self.on_packets)),
             RegisteredWait(
                 self._events, self._events.closed, self._later(self.on_closed), once=True
             ),
