@@ -54,10 +54,12 @@ text_to_utf8(const WCHAR *text, char *utf8, size_t capacity)
     utf8[used] = '\0';
 }
 
-/* Reads one character; a byte that is not UTF-8 becomes U+FFFD. */
+/* Reads one character; what is not UTF-8, such as a character in more bytes than it needs, becomes
+ * U+FFFD. */
 static uint32_t
 decode_utf8(const char **utf8)
 {
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000}; /* of a character, by more bytes */
     const unsigned char *bytes = (const unsigned char *)*utf8;
     uint32_t code = bytes[0];
     size_t more = code < 0x80 ? 0 : code < 0xC2 ? 4 : code < 0xE0 ? 1 : code < 0xF0 ? 2 : 3;
@@ -76,7 +78,7 @@ decode_utf8(const char **utf8)
         code = code << 6 | (bytes[i] & 0x3Fu);
     }
     *utf8 += more + 1;
-    return code <= 0x10FFFF ? code : 0xFFFD;
+    return code >= least[more] && code <= 0x10FFFF ? code : 0xFFFD;
 }
 
 void

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from typing import Callable
 
@@ -11,6 +12,8 @@ import pytest
 import wintun
 from helpers import HANG_SECONDS, Worker, ipv4_packet, wait_until
 from wintun import simulator
+
+from . import raw
 
 MakeDevice = Callable[..., wintun.TunDevice]
 MakeSession = Callable[..., wintun.Session]
@@ -195,6 +198,28 @@ def test_a_line_comes_from_a_foreign_thread_as_it_was_asked_for() -> None:
     simulator.log(wintun.LOG_WARN, text, timestamp=12345, count=3)
     wintun.set_logger(None)
     assert lines == [(wintun.LOG_WARN, 12345, text)] * 3
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (b"a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "aä€\U0001f600"),
+        (b"\xef\xbf\xbf\xf4\x8f\xbf\xbf", "\uffff\U0010ffff"),
+        (b"a\xe0\x80\x80b", "a\ufffdb"),  # a NUL in three bytes
+        (b"a\xe0\x80\xafb", "a\ufffdb"),  # a slash
+        (b"a\xe0\x9f\xbfb", "a\ufffdb"),
+        (b"a\xf0\x80\x80\xafb", "a\ufffdb"),
+        (b"a\xf0\x8f\xbf\xbfb", "a\ufffdb"),
+        (b"a\xf4\x90\x80\x80b", "a\ufffdb"),
+        (b"a\xc0\xafb\xff", "a\ufffd\ufffdb\ufffd"),
+    ],
+)
+def test_what_is_not_utf8_is_replaced(message: bytes, text: str) -> None:
+    lines: list[str] = []
+    wintun.set_logger(lambda _level, _time, line: lines.append(line))
+    raw.api.WintunSimulatorLog(0, ctypes.c_uint64(1), message, 1, 1)
+    wintun.set_logger(None)
+    assert lines == [text]
 
 
 def test_log_need_not_wait() -> None:
