@@ -89,6 +89,17 @@ enum {
  * cancel goes first. timeout_ns: negative waits for ever, 0 polls; rounded up to milliseconds. */
 int platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeout_ns);
 
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+/* Bytes on both sides of guarded memory that nobody can touch: whoever begins to copy a packet of
+ * the largest size inside the memory and leaves it is stopped by the system, wherever he ends. */
+#define PLATFORM_GUARD_SIZE 0x10000
+
+/* Zeroed memory that ends where its guard begins; so its start is aligned as its size is (at least
+ * 4). The guard in front of it begins up to a page before it. NULL if there is no memory. */
+void *platform_guarded_alloc(size_t size);
+void platform_guarded_free(void *memory, size_t size);
+
 /* --- Threads and time ------------------------------------------------------------------------- */
 
 void platform_mutex_init(platform_mutex *mutex);

@@ -3,6 +3,7 @@
  * The operating system seam on POSIX systems.
  */
 #define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE
 #endif
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -261,6 +263,42 @@ platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeo
         if (timeout_ns == 0) {
             return PLATFORM_WAIT_TIMEOUT; /* another thread took the signal */
         }
+    }
+}
+
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+/* Whole pages for so many bytes. */
+static size_t
+page_span(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+
+void *
+platform_guarded_alloc(size_t size)
+{
+    size_t guard = page_span(PLATFORM_GUARD_SIZE);
+    size_t span = page_span(size);
+    char *map = mmap(NULL, guard + span + guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
+        return NULL;
+    }
+    if (mprotect(map + guard, span, PROT_READ | PROT_WRITE) != 0) {
+        (void)munmap(map, guard + span + guard);
+        return NULL;
+    }
+    return map + guard + span - size;
+}
+
+void
+platform_guarded_free(void *memory, size_t size)
+{
+    size_t guard = page_span(PLATFORM_GUARD_SIZE);
+    size_t span = page_span(size);
+    if (memory != NULL) {
+        (void)munmap((char *)memory + size - span - guard, guard + span + guard);
     }
 }
 

@@ -167,6 +167,42 @@ platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeo
     return result < first ? PLATFORM_WAIT_CANCELLED : (int)(result - first);
 }
 
+/* --- Memory ----------------------------------------------------------------------------------- */
+
+/* Whole pages for so many bytes. */
+static size_t
+page_span(size_t size)
+{
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return (size + info.dwPageSize - 1) / info.dwPageSize * info.dwPageSize;
+}
+
+void *
+platform_guarded_alloc(size_t size)
+{
+    size_t guard = page_span(PLATFORM_GUARD_SIZE);
+    size_t span = page_span(size);
+    char *map = VirtualAlloc(NULL, guard + span + guard, MEM_RESERVE, PAGE_NOACCESS);
+    if (map == NULL) {
+        return NULL;
+    }
+    if (VirtualAlloc(map + guard, span, MEM_COMMIT, PAGE_READWRITE) == NULL) {
+        (void)VirtualFree(map, 0, MEM_RELEASE);
+        return NULL;
+    }
+    return map + guard + span - size;
+}
+
+void
+platform_guarded_free(void *memory, size_t size)
+{
+    if (memory != NULL) {
+        char *start = (char *)memory + size - page_span(size);
+        (void)VirtualFree(start - page_span(PLATFORM_GUARD_SIZE), 0, MEM_RELEASE);
+    }
+}
+
 /* --- Threads and time ------------------------------------------------------------------------- */
 
 void

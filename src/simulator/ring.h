@@ -12,9 +12,9 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include "atomics.h"
+#include "platform.h"
 #include "wintun.h"
 
 #define RING_ALIGNMENT 4u
@@ -69,12 +69,26 @@ ring_size_of(ring *shared, const BYTE *packet)
     return ring_size_at(shared, (uint32_t)(packet - shared->data) - (uint32_t)sizeof(uint32_t));
 }
 
-/* NULL if there is no memory. Freed with free(). */
+/* Bytes of a whole ring. */
+static inline size_t
+ring_size(uint32_t capacity)
+{
+    return offsetof(ring, data) + (size_t)capacity + ring_room(WINTUN_MAX_IP_PACKET_SIZE) -
+           RING_ALIGNMENT;
+}
+
+/* A ring between memory that nobody can touch: a client that writes beyond it is stopped there and
+ * then. NULL if there is no memory. */
 static inline ring *
 ring_create(uint32_t capacity)
 {
-    return calloc(1, offsetof(ring, data) + (size_t)capacity +
-                         ring_room(WINTUN_MAX_IP_PACKET_SIZE) - RING_ALIGNMENT);
+    return platform_guarded_alloc(ring_size(capacity));
+}
+
+static inline void
+ring_destroy(ring *shared, uint32_t capacity)
+{
+    platform_guarded_free(shared, ring_size(capacity));
 }
 
 #endif

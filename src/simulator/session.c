@@ -88,8 +88,8 @@ destroy(struct WINTUN_SESSION *self)
     platform_mutex_destroy(&self->sender.lock);
     platform_mutex_destroy(&self->producer.lock);
     platform_mutex_destroy(&self->consumer.lock);
-    free(self->receiver.shared);
-    free(self->sender.shared);
+    ring_destroy(self->receiver.shared, self->capacity);
+    ring_destroy(self->sender.shared, self->capacity);
     free(self);
 }
 
@@ -101,8 +101,8 @@ make_session(adapter *owner, DWORD capacity)
     ring *send = ring_create(capacity);
     struct WINTUN_SESSION *self = calloc(1, sizeof(*self));
     if (receive == NULL || send == NULL || self == NULL) {
-        free(receive);
-        free(send);
+        ring_destroy(receive, capacity);
+        ring_destroy(send, capacity);
         free(self);
         return NULL;
     }
