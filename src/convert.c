@@ -250,6 +250,9 @@ string_from_utf16(const WCHAR *text, size_t limit)
 {
     int byte_order = PY_BIG_ENDIAN ? 1 : -1;
     size_t length = 0;
+    if (text == NULL) {
+        return PyUnicode_FromString("");
+    }
     while (length < limit && text[length] != 0) {
         length++;
     }

@@ -37,7 +37,8 @@ bool convert_guid(PyObject *value, GUID *guid, const GUID **result);
 /* An address family, IP_HELPER_IPV4 or IP_HELPER_IPV6. */
 bool convert_family(PyObject *value, ADDRESS_FAMILY *family);
 
-/* A str of zero-terminated UTF-16 of at most limit code units; what is not valid is replaced. */
+/* A str of zero-terminated UTF-16 of at most limit code units; what is not valid is replaced, and
+ * NULL is an empty one. */
 PyObject *string_from_utf16(const WCHAR *text, size_t limit);
 
 #endif

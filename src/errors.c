@@ -112,6 +112,9 @@ raise_described(PyObject *type, const char *function, DWORD code, const char *ad
 {
     char system[512];
     char text[1024];
+    if (code == ERROR_SUCCESS) {
+        code = ERROR_GEN_FAILURE; /* the library failed and did not say why */
+    }
     platform_error_text(code, system, sizeof(system));
     if (advice != NULL) {
         (void)PyOS_snprintf(text, sizeof(text), "%s: %s; %s", function, system, advice);

@@ -277,19 +277,30 @@ find_address(const shared_adapter *adapter, const ip_request *request,
     return NULL;
 }
 
+/* The table of all adapters' addresses; freed with FreeMibTable. */
+static DWORD
+read_table(const shared_adapter *adapter, ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_TABLE **table)
+{
+    const IP_HELPER_API *api = &adapter->library->ip_helper;
+    if (api->GetUnicastIpAddressTable == NULL || api->FreeMibTable == NULL) {
+        return ERROR_PROC_NOT_FOUND;
+    }
+    *table = NULL;
+    DWORD code = api->GetUnicastIpAddressTable(family, table);
+    return code == ERROR_SUCCESS && *table == NULL ? ERROR_INVALID_DATA : code;
+}
+
 /* Whether the adapter has the address with this very prefix length already. */
 static bool
 has_address(const shared_adapter *adapter, const ip_request *request)
 {
-    const IP_HELPER_API *api = &adapter->library->ip_helper;
-    MIB_UNICASTIPADDRESS_TABLE *table = NULL;
-    if (api->GetUnicastIpAddressTable == NULL || api->FreeMibTable == NULL ||
-        api->GetUnicastIpAddressTable(request->family, &table) != ERROR_SUCCESS) {
+    MIB_UNICASTIPADDRESS_TABLE *table;
+    if (read_table(adapter, request->family, &table) != ERROR_SUCCESS) {
         return false;
     }
     const MIB_UNICASTIPADDRESS_ROW *row = find_address(adapter, request, table);
     bool same = row != NULL && row->OnLinkPrefixLength == request->prefix_length;
-    api->FreeMibTable(table);
+    adapter->library->ip_helper.FreeMibTable(table);
     return same;
 }
 
@@ -413,19 +424,15 @@ list_addresses(const shared_adapter *adapter, MIB_UNICASTIPADDRESS_TABLE *table)
     return list;
 }
 
-/* The table of all adapters' addresses; false if this adapter is closed. */
+/* As read_table; false if this adapter is closed. */
 static bool
 get_table(shared_adapter *adapter, ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_TABLE **table,
           DWORD *code)
 {
-    const IP_HELPER_API *api = &adapter->library->ip_helper;
     if (!adapter_enter(adapter)) {
         return false;
     }
-    *code = ERROR_PROC_NOT_FOUND;
-    if (api->GetUnicastIpAddressTable != NULL && api->FreeMibTable != NULL) {
-        *code = api->GetUnicastIpAddressTable(family, table);
-    }
+    *code = read_table(adapter, family, table);
     adapter_leave(adapter);
     return true;
 }

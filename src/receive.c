@@ -20,7 +20,8 @@ typedef struct ahead_entry {
 
 struct read_ahead {
     platform_mutex lock;
-    atom_u32 count; /* changed under the lock, peeked at without */
+    bool ring_corrupt; /* under the lock: the library gave what cannot be a packet */
+    atom_u32 count;    /* changed under the lock, peeked at without */
     unsigned first;
     DWORD used;
     ahead_entry entries[AHEAD_PACKETS];
@@ -46,14 +47,24 @@ read_ahead_free(read_ahead *ahead)
 
 /* --- The ring (under the lock) ---------------------------------------------------------------- */
 
+/* What the library says is not believed beyond the API's promise: a packet of more than the largest
+ * size is memory that nobody may touch, and what follows it is no better. */
 static outcome
 receive_from_ring(shared_session *session, const BYTE **packet, DWORD *size, DWORD *code)
 {
-    *packet = session->api->ReceivePacket(session->handle, size);
-    if (*packet != NULL) {
-        return OUTCOME_DONE;
+    read_ahead *ahead = session->ahead;
+    *code = ERROR_INVALID_DATA;
+    if (!ahead->ring_corrupt) {
+        *packet = session->api->ReceivePacket(session->handle, size);
+        if (*packet == NULL) {
+            *code = session->last_error();
+        } else if (*size <= WINTUN_MAX_IP_PACKET_SIZE) {
+            return OUTCOME_DONE;
+        } else {
+            ahead->ring_corrupt = true;
+            session->api->ReleaseReceivePacket(session->handle, *packet);
+        }
     }
-    *code = session->last_error();
     if (*code == ERROR_NO_MORE_ITEMS) {
         return OUTCOME_NOT_YET;
     }

@@ -345,6 +345,7 @@ session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function 
                  void *context, DWORD *code)
 {
     outcome result = OUTCOME_DONE;
+    bool woken = false;
     /* Before the look at the ring: a thread that takes one of several packets passes the signal on
      * only to those it sees waiting. */
     (void)atom_u32_add(&session->waiters, 1);
@@ -353,10 +354,12 @@ session_wait_for(shared_session *session, int64_t deadline_ns, attempt_function 
         if (result == OUTCOME_NOT_YET) {
             result = spin(session, attempt, context, code);
         }
-        if (result != OUTCOME_NOT_YET) {
+        /* The event may be set again and again, for packets that other threads take. */
+        if (result != OUTCOME_NOT_YET || (woken && time_left(deadline_ns) == 0)) {
             break;
         }
         result = sleep_once(session, deadline_ns, code);
+        woken = true;
     }
     if (result == OUTCOME_DONE) {
         session_pass_baton(session, 1); /* one signal may stand for several packets */

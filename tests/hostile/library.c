@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A Wintun library that answers what it is told to, however absurd: what the extension believes is
+ * tested with it. One adapter, one session; for POSIX, where an event is the end of a pipe.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "wintun.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ip_helper.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define IMPLEMENT(Result, Name, TYPE, Parameters) EXPORT WINTUN_##TYPE##_FUNC Wintun##Name;
+WINTUN_FUNCTIONS(IMPLEMENT)
+#undef IMPLEMENT
+
+EXPORT DWORD GetLastError(void);
+EXPORT DWORD GetUnicastIpAddressTable(ADDRESS_FAMILY Family, MIB_UNICASTIPADDRESS_TABLE **Table);
+EXPORT void FreeMibTable(void *Memory);
+
+/* What the test says. */
+EXPORT void HostileReset(void);
+EXPORT void HostileReceive(DWORD Packets, DWORD Size, DWORD Then, DWORD Code);
+EXPORT void HostileSignal(DWORD Calls);
+EXPORT void HostileAllocate(DWORD Code);
+EXPORT void HostileTable(const BYTE *Row);
+EXPORT void HostileLog(DWORD Level, DWORD64 Timestamp, const WCHAR *Message);
+
+/* What it asks. */
+EXPORT DWORD HostileReleased(void);
+EXPORT DWORD HostileSignalsLeft(void);
+
+static struct {
+    DWORD packets; /* to give, of this size, with right bytes for the largest packet there may be */
+    DWORD size;
+    DWORD then; /* packets to give after those, of 20 bytes */
+    DWORD code; /* after those */
+    DWORD allocate_code;
+    DWORD signals; /* failing receives that set the event before they return */
+    DWORD released;
+    bool has_table;
+    MIB_UNICASTIPADDRESS_TABLE table; /* of one row */
+} told;
+
+static WINTUN_LOGGER_CALLBACK logger;
+static DWORD last_error;
+static int event[2] = {-1, -1};
+static BYTE memory[WINTUN_MAX_IP_PACKET_SIZE];
+
+/* --- The test's side -------------------------------------------------------------------------- */
+
+void
+HostileReset(void)
+{
+    memset(&told, 0, sizeof(told));
+    memset(memory, 0x45, sizeof(memory));
+    told.code = ERROR_NO_MORE_ITEMS;
+}
+
+void
+HostileReceive(DWORD Packets, DWORD Size, DWORD Then, DWORD Code)
+{
+    told.packets = Packets;
+    told.size = Size;
+    told.then = Then;
+    told.code = Code;
+}
+
+void
+HostileSignal(DWORD Calls)
+{
+    told.signals = Calls;
+}
+
+void
+HostileAllocate(DWORD Code)
+{
+    told.allocate_code = Code;
+}
+
+void
+HostileTable(const BYTE *Row)
+{
+    told.has_table = Row != NULL;
+    told.table.NumEntries = 1;
+    if (Row != NULL) {
+        memcpy(&told.table.Table[0], Row, sizeof(told.table.Table[0]));
+    }
+}
+
+void
+HostileLog(DWORD Level, DWORD64 Timestamp, const WCHAR *Message)
+{
+    if (logger != NULL) {
+        logger((WINTUN_LOGGER_LEVEL)Level, Timestamp, Message);
+    }
+}
+
+DWORD
+HostileReleased(void)
+{
+    return told.released;
+}
+
+DWORD
+HostileSignalsLeft(void)
+{
+    return told.signals;
+}
+
+/* --- Adapters --------------------------------------------------------------------------------- */
+
+DWORD
+GetLastError(void)
+{
+    return last_error;
+}
+
+/* Handles are never looked into: any address does. */
+WINTUN_ADAPTER_HANDLE
+WintunCreateAdapter(const WCHAR *Name, const WCHAR *TunnelType, const GUID *RequestedGUID)
+{
+    (void)Name;
+    (void)TunnelType;
+    (void)RequestedGUID;
+    return (WINTUN_ADAPTER_HANDLE)(void *)&told;
+}
+
+WINTUN_ADAPTER_HANDLE
+WintunOpenAdapter(const WCHAR *Name)
+{
+    return WintunCreateAdapter(Name, Name, NULL);
+}
+
+void
+WintunCloseAdapter(WINTUN_ADAPTER_HANDLE Adapter)
+{
+    (void)Adapter;
+}
+
+BOOL
+WintunDeleteDriver(void)
+{
+    return TRUE;
+}
+
+void
+WintunGetAdapterLUID(WINTUN_ADAPTER_HANDLE Adapter, NET_LUID *Luid)
+{
+    (void)Adapter;
+    Luid->Value = 1;
+}
+
+DWORD
+WintunGetRunningDriverVersion(void)
+{
+    return 0xFFFFFFFF;
+}
+
+void
+WintunSetLogger(WINTUN_LOGGER_CALLBACK NewLogger)
+{
+    logger = NewLogger;
+}
+
+/* --- Sessions --------------------------------------------------------------------------------- */
+
+WINTUN_SESSION_HANDLE
+WintunStartSession(WINTUN_ADAPTER_HANDLE Adapter, DWORD Capacity)
+{
+    (void)Adapter;
+    (void)Capacity;
+    if (pipe(event) != 0) {
+        last_error = ERROR_NOT_ENOUGH_MEMORY;
+        return NULL;
+    }
+    (void)fcntl(event[0], F_SETFL, O_NONBLOCK);
+    (void)fcntl(event[1], F_SETFL, O_NONBLOCK);
+    return (WINTUN_SESSION_HANDLE)(void *)&told;
+}
+
+void
+WintunEndSession(WINTUN_SESSION_HANDLE Session)
+{
+    (void)Session;
+    (void)close(event[0]);
+    (void)close(event[1]);
+}
+
+HANDLE
+WintunGetReadWaitEvent(WINTUN_SESSION_HANDLE Session)
+{
+    (void)Session;
+    return (HANDLE)(intptr_t)event[0];
+}
+
+BYTE *
+WintunReceivePacket(WINTUN_SESSION_HANDLE Session, DWORD *PacketSize)
+{
+    (void)Session;
+    if (told.packets > 0) {
+        told.packets--;
+        *PacketSize = told.size;
+        return memory;
+    }
+    if (told.then > 0) {
+        told.then--;
+        *PacketSize = 20;
+        return memory;
+    }
+    if (told.signals > 0) {
+        told.signals--;
+        (void)!write(event[1], "", 1);
+    }
+    last_error = told.code;
+    return NULL;
+}
+
+void
+WintunReleaseReceivePacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
+{
+    (void)Session;
+    told.released += Packet == memory;
+}
+
+BYTE *
+WintunAllocateSendPacket(WINTUN_SESSION_HANDLE Session, DWORD PacketSize)
+{
+    (void)Session;
+    (void)PacketSize;
+    last_error = told.allocate_code;
+    return NULL;
+}
+
+void
+WintunSendPacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
+{
+    (void)Session;
+    (void)Packet;
+}
+
+/* --- Addresses -------------------------------------------------------------------------------- */
+
+DWORD
+GetUnicastIpAddressTable(ADDRESS_FAMILY Family, MIB_UNICASTIPADDRESS_TABLE **Table)
+{
+    (void)Family;
+    *Table = told.has_table ? &told.table : NULL;
+    return ERROR_SUCCESS;
+}
+
+void
+FreeMibTable(void *Memory)
+{
+    (void)Memory;
+}
