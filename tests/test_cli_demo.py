@@ -232,10 +232,11 @@ def test_a_udp_wire_to_a_port_of_this_host_is_not_connected_to_itself() -> None:
     assert {packet["direction"] for packet in packets} == {"out"}
 
 
-def test_a_udp_peer_that_cannot_be_found_is_told_in_one_line() -> None:
-    done = run("--wire", "udp:no-such-host.invalid:4000")
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "label-too-long-" * 5 + ".invalid"])
+def test_a_udp_peer_that_cannot_be_found_is_told_in_one_line(host: str) -> None:
+    done = run("--wire", f"udp:{host}:4000")
     assert done.returncode == 1
-    assert done.stderr.startswith("python -m wintun: error: no-such-host.invalid")
+    assert done.stderr.startswith(f"python -m wintun: error: {host}")
     assert done.stderr.count("\n") == 1
 
 

@@ -93,6 +93,7 @@ def test_the_version_is_told() -> None:
         ["demo", "--count", "9" * 5000],
         ["demo", "--mtu", "67"],
         ["demo", "--mtu", "65536"],
+        ["demo", "--mtu", "0" * 19 + "99999"],
         ["demo", "--mtu", "1279"],
         ["demo", "--mtu", "1279", "--address", "10.0.0.1/24", "--address", "fd00::1/64"],
         ["demo", "--address", "10.0.0.1"],
@@ -106,6 +107,7 @@ def test_the_version_is_told() -> None:
         ["demo", "--wire", "udp:127.0.0.1"],
         ["demo", "--wire", "udp:127.0.0.1:0"],
         ["demo", "--wire", "udp:127.0.0.1:65536"],
+        ["demo", "--wire", "udp:127.0.0.1:000099999"],
         ["demo", "--wire", "udp::4000"],
     ],
 )

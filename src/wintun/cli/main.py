@@ -11,6 +11,7 @@ from wintun import _addresses
 
 from . import wires
 from .demo import DEFAULT_ADDRESSES, Demo
+from .numbers import number_of
 from .output import CommandError, OutputClosedError, error_text, print_error
 
 EXIT_FAILED = 1
@@ -112,9 +113,10 @@ def _mtu(text: str) -> int:
 
 
 def _number(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+    number = number_of(text)
+    if number is None or not least <= number <= most:
         raise argparse.ArgumentTypeError(f"not a number from {least} to {most}: {text!r}")
-    return int(text)
+    return number
 
 
 def _address(text: str) -> _addresses.Interface:

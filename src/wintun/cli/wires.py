@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import wintun
 
 from . import echo
+from .numbers import number_of
 from .output import CommandError
 from .ping import SystemPings
 
@@ -64,8 +65,9 @@ def parse(text: str) -> Wire:
     if text == "tun":
         return TunWire()
     host, _, port = rest.rpartition(":")
-    if kind == "udp" and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536:
-        return UdpWire(host.strip("[]"), int(port))
+    number = number_of(port)
+    if kind == "udp" and host and number is not None and 0 < number < 65536:
+        return UdpWire(host.strip("[]"), number)
     raise argparse.ArgumentTypeError(f"not builtin, tun or udp:HOST:PORT: {text!r}")
 
 
@@ -226,6 +228,8 @@ class UdpWire(SimulatorWire):
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
         except OSError as error:
             raise CommandError(f"{self._host}: {error.strerror or error}") from None
+        except ValueError as error:  # no name that could be looked up: too long, a NUL in it
+            raise CommandError(f"{self._host}: {error}") from None
         try:
             return _connected_socket(found[0], found[4], self._port)
         except OSError as error:
