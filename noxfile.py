@@ -341,6 +341,34 @@ def bench_abi(session: nox.Session) -> None:
     session.run(*command, env=wine_environment(wine_prefix()))
 
 
+# --- Fuzzing: not among the checks, for it ends when one has had enough --------------------------
+
+
+def has_libfuzzer() -> bool:
+    if not shutil.which("clang"):
+        return False
+    folder = Path(output("clang", "-print-runtime-dir"))
+    return any(folder.glob("libclang_rt.fuzzer*"))
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzzes C by libFuzzer and Python by atheris, then scribbles on rings for longer.
+
+    Options after -- are those of tests/fuzz: --seconds N for each target, --runs N, TARGET.
+    """
+    if not has_libfuzzer():
+        apt(session, {"libFuzzer": "clang libclang-rt-dev"})
+    install(session)
+    session.install("atheris")
+    folder = str(scratch(session))
+    environment = {"PYTHONPATH": "tests"}
+    session.run("python", "-m", "fuzz", "--folder", folder, *session.posargs, env=environment)
+    scale = os.environ.get("WINTUN_TEST_SCALE", "20")
+    tests = ["tests/hostile", "--override-ini=timeout=3600"]
+    session.run("python", "-m", "pytest", *tests, env={"WINTUN_TEST_SCALE": scale})
+
+
 # --- Programs that use the package --------------------------------------------------------------
 
 
