@@ -113,7 +113,12 @@ raise_described(PyObject *type, const char *function, DWORD code, const char *ad
     char system[512];
     char text[1024];
     if (code == ERROR_SUCCESS) {
-        code = ERROR_GEN_FAILURE; /* the library failed and did not say why */
+        /* The official library can leave it so under Wine; a failure must not read as success. */
+        (void)PyOS_snprintf(text, sizeof(text),
+                            "%s: failed without an error code; its log (logger 'wintun') may say "
+                            "why",
+                            function);
+        return raise_as(type, text, ERROR_GEN_FAILURE);
     }
     platform_error_text(code, system, sizeof(system));
     if (advice != NULL) {

@@ -8,7 +8,8 @@
 #include "module.h"
 
 /* Each sets an exception that is an OSError with .winerror, the system's text and, where there is
- * one, advice; and returns NULL. function is the name of the API's function that failed. */
+ * one, advice; and returns NULL. function is the name of the API's function that failed. Code 0, a
+ * failure that left no code, becomes ERROR_GEN_FAILURE. */
 
 /* The builtin subclass of OSError that fits the code. */
 PyObject *raise_error(const char *function, DWORD code);

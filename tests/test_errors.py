@@ -150,6 +150,21 @@ def test_a_failure_becomes_the_exception_for_its_code_and_the_next_call_succeeds
         result.close()
 
 
+WITHOUT_CODE = [function for function in CALLS if function.startswith("Wintun")]
+
+
+@pytest.mark.parametrize("function", [*WITHOUT_CODE, "WintunGetAdapterLUID"])
+def test_a_failure_that_left_no_code_does_not_read_as_success(
+    prepared: Prepared, function: str
+) -> None:
+    call = CALLS["WintunOpenAdapter" if function == "WintunGetAdapterLUID" else function][0]
+    simulator.set_fault(function, None, times=1)
+    with pytest.raises(OSError, match=f"{function}: failed without an error code") as failure:
+        call(prepared)
+    assert failure.value.winerror == 31  # type: ignore[attr-defined]
+    assert failure.value.errno
+
+
 @pytest.mark.parametrize(("code", "kind"), RECEIVE)
 @pytest.mark.parametrize("read", OTHER_READS)
 def test_every_way_to_read_fails_alike(

@@ -17,7 +17,7 @@ fails(fault_function function)
 {
     DWORD code = fault_code(function);
     if (code != ERROR_SUCCESS) {
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
     }
     return code != ERROR_SUCCESS;
 }
@@ -32,7 +32,8 @@ is_name(const WCHAR *name)
 static void
 log_failure(const char *doing, DWORD code)
 {
-    log_line(WINTUN_LOG_ERR, "Simulator: %s failed (code 0x%08lX)", doing, (unsigned long)code);
+    log_line(WINTUN_LOG_ERR, "Simulator: %s failed (code 0x%08lX)", doing,
+             (unsigned long)fault_last_error(code));
 }
 
 /* --- Adapters -------------------------------------------------------------------------------- */
@@ -49,7 +50,7 @@ WintunCreateAdapter(const WCHAR *Name, const WCHAR *TunnelType, const GUID *Requ
     }
     if (handle == NULL) {
         log_failure("creating an adapter", code);
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
         return NULL;
     }
     log_line(WINTUN_LOG_INFO, "Simulator: created adapter \"%s\"", handle->adapter->utf8);
@@ -67,7 +68,7 @@ WintunOpenAdapter(const WCHAR *Name)
     }
     if (handle == NULL) {
         log_failure("opening an adapter", code);
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
     }
     return handle;
 }
@@ -141,7 +142,7 @@ WintunStartSession(WINTUN_ADAPTER_HANDLE Adapter, DWORD Capacity)
     }
     if (session == NULL) {
         log_failure("starting a session", code);
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
     }
     return session;
 }
@@ -167,7 +168,7 @@ WintunReceivePacket(WINTUN_SESSION_HANDLE Session, DWORD *PacketSize)
     BYTE *packet =
         code == ERROR_SUCCESS ? ring_receive(&Session->receiver, PacketSize, &code) : NULL;
     if (packet == NULL) {
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
     }
     return packet;
 }
@@ -187,7 +188,7 @@ WintunAllocateSendPacket(WINTUN_SESSION_HANDLE Session, DWORD PacketSize)
     BYTE *packet =
         code == ERROR_SUCCESS ? ring_allocate(&Session->sender, PacketSize, &code) : NULL;
     if (packet == NULL) {
-        last_error_set(code);
+        last_error_set(fault_last_error(code));
     }
     return packet;
 }

@@ -103,7 +103,8 @@ SIMULATOR_EXPORT void WINAPI WintunSimulatorGetCounts(SIMULATOR_COUNTS *Counts);
 
 /* Makes an exported function (Wintun API or IP Helper, by its exported name) fail with Code: after
  * Skip further calls, Times calls (0xFFFFFFFF: every one) fail without doing anything. Functions
- * that return nothing do nothing and leave Code in GetLastError(). Code 0 removes the fault.
+ * that return nothing do nothing and leave Code in GetLastError(). Code 0: the functions of Wintun
+ * fail and leave GetLastError() 0, as the official library can. Times 0 removes the fault.
  * ERROR_PROC_NOT_FOUND: there is no such function. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip,
                                                       DWORD Times);

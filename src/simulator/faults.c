@@ -33,7 +33,7 @@ static fault faults[FAULT_FUNCTIONS];
 static bool
 is_set(const fault *set)
 {
-    return set->code != ERROR_SUCCESS || set->delay_ms != 0;
+    return set->times != 0 || set->delay_ms != 0;
 }
 
 /* Needs the global lock. */
@@ -63,19 +63,17 @@ update_active(void)
 static DWORD
 count_call(fault *met)
 {
-    if (met->code == ERROR_SUCCESS) {
+    if (met->times == 0) {
         return ERROR_SUCCESS;
     }
     if (met->skip > 0) {
         met->skip--;
         return ERROR_SUCCESS;
     }
-    DWORD code = met->code;
     if (met->times != FOR_EVER && --met->times == 0) {
-        met->code = ERROR_SUCCESS;
         update_active();
     }
-    return code;
+    return met->code;
 }
 
 DWORD
@@ -97,7 +95,7 @@ fault_set(const char *name, DWORD code, DWORD skip, DWORD times)
     global_lock();
     fault *found = find(name);
     if (found != NULL) {
-        found->code = times != 0 ? code : ERROR_SUCCESS;
+        found->code = code != ERROR_SUCCESS ? code : FAULT_WITHOUT_CODE;
         found->skip = skip;
         found->times = times;
         update_active();

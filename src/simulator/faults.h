@@ -24,6 +24,10 @@ typedef enum fault_function {
 /* Not 0 while any fault or delay is set. */
 extern atom_u32 faults_active;
 
+/* The code of a fault that leaves the last error 0, as the official library can; no system has it.
+ */
+#define FAULT_WITHOUT_CODE 0x2FFFFFFFu
+
 DWORD fault_meet(fault_function function);
 
 /* To be called first by every exported function: waits for its delay and returns the code that it
@@ -34,7 +38,15 @@ fault_code(fault_function function)
     return atom_u32_load(&faults_active) == 0 ? ERROR_SUCCESS : fault_meet(function);
 }
 
-/* False if there is no function of this exported name. */
+/* What the last error becomes by a code of fault_code's. */
+static inline DWORD
+fault_last_error(DWORD code)
+{
+    return code == FAULT_WITHOUT_CODE ? ERROR_SUCCESS : code;
+}
+
+/* False if there is no function of this exported name. Code 0: the function fails without one.
+ * Times 0: it does not fail. */
 bool fault_set(const char *name, DWORD code, DWORD skip, DWORD times);
 bool fault_set_delay(const char *name, DWORD milliseconds);
 void fault_reset(void);

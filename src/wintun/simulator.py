@@ -339,28 +339,35 @@ def counts() -> Counts:
 # --- Faults ----------------------------------------------------------------------------------
 
 
-def set_fault(function: str, code: int, *, skip: int = 0, times: int | None = None) -> None:
+def set_fault(function: str, code: int | None, *, skip: int = 0, times: int | None = None) -> None:
     """Makes a function of the library fail without doing anything.
 
     Args:
         function: Its exported name, such as "WintunCreateAdapter" or "SetIpInterfaceEntry".
-        code: The Win32 error code that it gives; 0 takes the fault away.
+        code: The Win32 error code that it gives; 0 takes the fault away; None: it gives none and
+            leaves the last error 0, as the official library can. Only functions of Wintun can.
         skip: Calls that still succeed, first.
         times: Calls that fail, then; None for all.
 
     Raises:
-        ValueError: There is no such function.
+        ValueError: There is no such function, or a number is out of range.
     """
-    _check_range("code", code, 0, _FOR_EVER)
+    if code is not None:
+        _check_range("code", code, 0, _FOR_EVER)
+    elif not function.startswith("Wintun"):
+        raise ValueError(f"{function} returns its code, so it cannot fail without one")
     _check_range("skip", skip, 0, _FOR_EVER)
     if times is not None:
         _check_range("times", times, 0, _FOR_EVER - 1)
     calls = _FOR_EVER if times is None else times
-    _check_function(_functions["SetFault"](_name(function), code, skip, calls), function)
+    arguments = (code or 0, skip, calls if code != 0 else 0)
+    _check_function(_functions["SetFault"](_name(function), *arguments), function)
 
 
 @contextmanager
-def fault(function: str, code: int, *, skip: int = 0, times: int | None = None) -> Iterator[None]:
+def fault(
+    function: str, code: int | None, *, skip: int = 0, times: int | None = None
+) -> Iterator[None]:
     """Like `set_fault`, for the body of a `with` statement."""
     set_fault(function, code, skip=skip, times=times)
     try:

@@ -51,6 +51,11 @@ def test_a_fault_lasts_until_it_is_taken_away(unique_name: Callable[[], str]) ->
     wintun.Adapter.create(unique_name(), "Test").close()
 
 
+def test_a_function_that_returns_its_code_cannot_fail_without_one() -> None:
+    with pytest.raises(ValueError, match="cannot fail without"):
+        simulator.set_fault("GetIpInterfaceEntry", None)
+
+
 def test_a_fault_of_no_times_is_none(unique_name: Callable[[], str]) -> None:
     simulator.set_fault("WintunCreateAdapter", 5, times=0)
     wintun.Adapter.create(unique_name(), "Test").close()
