@@ -382,3 +382,42 @@ def pymobiledevice3(session: nox.Session) -> None:
     tests = ["tests/relay", "tests/kernel/test_relay.py"]
     command = ["python", "-m", "pytest", *tests, *session.posargs]
     session.run(*command, env={"WINTUN_TEST_SCALE": scale})
+
+
+@nox.session(name="pymobiledevice3-windows", default=False)
+def pymobiledevice3_windows(session: nox.Session) -> None:
+    """The same in the official CPython for Windows, under Wine."""
+    python = windows_with_pymobiledevice3(session, "pytest", "pytest-timeout")
+    scale = os.environ.get("WINTUN_TEST_SCALE", "1")
+    environment = {**wine_environment(wine_prefix()), "WINTUN_TEST_SCALE": scale}
+    options = ["-p", "no:cacheprovider", *session.posargs]
+    session.run(*python, "pytest", "tests/relay", *options, env=environment)
+
+
+@nox.session(name="bench-pymobiledevice3", default=False)
+def bench_pymobiledevice3(session: nox.Session) -> None:
+    """What that tunnel carries there on our device and on pytun-pmd3's, into its guide."""
+    python = windows_with_pymobiledevice3(session, "pytun-pmd3==3.0.3")
+    command = [*python, "benchmarks.relay", *(session.posargs or ["--guide"])]
+    session.run(*command, env=wine_environment(wine_prefix()))
+
+
+def windows_with_pymobiledevice3(session: nox.Session, *more: str) -> list[str]:
+    """Sets up a Windows CPython with the package and pymobiledevice3; how to run a module in it."""
+    apt(session, {"wine": "wine wine64", **MINGW})
+    work = scratch(session)
+    folder = work / "python"
+    fetch(session, "python", "3.11", str(folder))
+    session.install("setuptools>=77", "uv")
+    build(session, work / "dist", {"WINTUN_CROSS_PYTHON": str(folder)})
+    wheel = str(next((work / "dist").glob("*.whl")))
+    # Unlike pip, uv reads the markers of all its requirements as Windows does.
+    windows = ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.11"]
+    target = ["--no-build", "--target", str(folder / "Lib" / "site-packages")]
+    command = ["uv", "pip", "install", "--quiet", *windows, *target]
+    session.run(*command, wheel, "pymobiledevice3", *more)
+    # What Wine lacks of Windows, for the libraries that are written in Rust.
+    source = ["tools/bcryptprimitives.c", "-ladvapi32"]
+    library = ["-shared", "-o", str(folder / "bcryptprimitives.dll")]
+    session.run(*MINGW, "-std=c11", "-Wall", "-Wextra", "-Werror", *library, *source, external=True)
+    return ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
