@@ -123,7 +123,7 @@ def test_a_failed_read_without_a_code_is_a_general_failure(
     library: Any, session: wintun.Session, read: str
 ) -> None:
     library.HostileReceive(0, 0, 0, 0)
-    with pytest.raises(OSError, match="not functioning") as failure:
+    with pytest.raises(OSError, match="without an error code") as failure:
         READS[read](session)
     assert failure.value.winerror == GEN_FAILURE  # type: ignore[attr-defined]
 
