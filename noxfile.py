@@ -149,12 +149,31 @@ def tests(session: nox.Session) -> None:
 def sanitizers(session: nox.Session, sanitizer: str) -> None:
     """The suite with both libraries built with ASan and UBSan; the threaded tests with TSan."""
     apt(session, {"gcc": "gcc", "setarch": "util-linux"})
-    thread = sanitizer == "thread"
-    install(session, WINTUN_SANITIZE="thread" if thread else "address,undefined", WINTUN_ABI3="0")
+    install_sanitized(session, sanitizer)
     environment = {
+        **sanitizer_environment(sanitizer),
         "WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", SMALL),
+    }
+    selection = ["-m", "threads"] if sanitizer == "thread" else []
+    command = [*WITHOUT_RANDOM_LAYOUT, "python", "-m", "pytest", *PARALLEL, *selection]
+    # What a sanitizer writes as it ends the process must not stay in pytest's own capture.
+    session.run(*command, "--capture=sys", *session.posargs, env=environment, external=True)
+
+
+# TSan knows no layout of the address space with much randomness.
+WITHOUT_RANDOM_LAYOUT = ["setarch", "-R"]
+
+
+def install_sanitized(session: nox.Session, sanitizer: str) -> None:
+    kinds = "thread" if sanitizer == "thread" else "address,undefined"
+    install(session, WINTUN_SANITIZE=kinds, WINTUN_ABI3="0")
+
+
+def sanitizer_environment(sanitizer: str) -> dict[str, str]:
+    library = "libtsan.so" if sanitizer == "thread" else "libasan.so"
+    return {
         # The sanitizer's library has to come before everything that an uninstrumented Python loads.
-        "LD_PRELOAD": output("gcc", f"-print-file-name=lib{'tsan' if thread else 'asan'}.so"),
+        "LD_PRELOAD": output("gcc", f"-print-file-name={library}"),
         # Every object of Python is then memory of its own that ASan watches.
         "PYTHONMALLOC": "malloc",
         # What Python itself keeps until the process ends would drown a leak of ours; leaks are
@@ -163,11 +182,6 @@ def sanitizers(session: nox.Session, sanitizer: str) -> None:
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         "TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/tools/tsan.supp",
     }
-    selection = ["-m", "threads"] if thread else []
-    # TSan knows no layout of the address space with much randomness.
-    command = ["setarch", "-R", "python", "-m", "pytest", *PARALLEL, *selection]
-    # What a sanitizer writes as it ends the process must not stay in pytest's own capture.
-    session.run(*command, "--capture=sys", *session.posargs, env=environment, external=True)
 
 
 def output(*command: str) -> str:
@@ -263,21 +277,87 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
     session.install(*offline, *platform, *files, "wintun")
 
 
-@nox.session(requires=["wheels"])
-@nox.parametrize("version", [nox.param(version, id=version) for version in VERSIONS])
-def windows(session: nox.Session, version: str) -> None:
-    """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
+def install_under_wine(session: nox.Session, version: str) -> list[str]:
+    """Unpacks a CPython for Windows and installs into it; returns how its modules are run."""
     apt(session, {"wine": "wine wine64"})
     folder = scratch(session)
     fetch(session, "python", version, str(folder))
     install_for_windows(session, version, folder / "Lib" / "site-packages")
-    python = ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
+    return ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
+
+
+@nox.session(requires=["wheels"])
+@nox.parametrize("version", [nox.param(version, id=version) for version in VERSIONS])
+def windows(session: nox.Session, version: str) -> None:
+    """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
+    python = install_under_wine(session, version)
     environment = {
         **wine_environment(wine_prefix()),
         "WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", SMALL),
     }
     options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
     session.run(*python, "pytest", *options, env=environment)
+
+
+# --- Long runs: by name, for they take from minutes to an hour -------------------------------------
+
+# A test under way may take as long as it needs: what can hang has a watchdog of its own.
+AT_LENGTH = ["-n", "0", "--capture=no", "--timeout=0", "-o", "faulthandler_timeout=0"]
+STRESS_BUILDS = ["native", "address", "thread", "free-threaded"]
+STRESS_VERSIONS = ["3.11", "3.13"]
+
+
+@nox.session(default=False)
+@nox.parametrize("build", [nox.param(build, id=build) for build in STRESS_BUILDS])
+def stress(session: nox.Session, build: str) -> None:
+    """The tests marked stress at their full length, on each kind of build."""
+    apt(session, {"gcc": "gcc", "setarch": "util-linux"})
+    command = ["python", "-m", "pytest", "-m", "stress", *AT_LENGTH, *session.posargs]
+    environment = {"WINTUN_STRESS": "1"}
+    if build == "native":
+        install(session)
+    elif build == "free-threaded":
+        command[0] = install_free_threaded(session)
+    else:
+        install_sanitized(session, build)
+        environment.update(sanitizer_environment(build))
+        command = [*WITHOUT_RANDOM_LAYOUT, *command]
+    session.run(*command, env=environment, external=True)
+
+
+@nox.session(name="stress-windows", requires=["wheels"], default=False)
+@nox.parametrize("version", [nox.param(version, id=version) for version in STRESS_VERSIONS])
+def stress_windows(session: nox.Session, version: str) -> None:
+    """The same in the official CPythons for Windows, under Wine."""
+    python = install_under_wine(session, version)
+    command = [*python, "pytest", "-p", "no:cacheprovider", "-m", "stress", *AT_LENGTH]
+    environment = {**wine_environment(wine_prefix()), "WINTUN_STRESS": "1"}
+    session.run(*command, *session.posargs, env=environment)
+
+
+@nox.session(name="free-threaded", default=False)
+def free_threaded(session: nox.Session) -> None:
+    """The suite in a CPython without the GIL, which this builds first, in some four minutes."""
+    apt(session, {"gcc": "gcc", "ip": "iproute2", "ping": "iputils-ping"}, optional=True)
+    python = install_free_threaded(session)
+    session.run(python, "-VV", external=True)
+    environment = {"WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", "1")}
+    session.run(python, "-m", "pytest", *session.posargs, env=environment, external=True)
+
+
+def install_free_threaded(session: nox.Session) -> str:
+    """Installs the package and what tests it for a CPython without the GIL; returns its program."""
+    apt(session, {"gcc": "gcc", "make": "make", "xz": "xz-utils"})
+    folder = session.cache_dir.resolve() / "free-threaded"
+    if not (folder / "bin" / "python3").exists():
+        session.run("python", "tools/free_threaded.py", str(folder))
+    environment = scratch(session) / "environment"
+    session.run(str(folder / "bin" / "python3"), "-m", "venv", str(environment), external=True)
+    python = str(environment / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    session.run(*pip, *TEST_DEPENDENCIES, external=True)
+    session.run(*pip, "--no-deps", str(copy_of_source(session)), external=True)
+    return python
 
 
 # --- Measurements: not among the checks, for they need a machine that does nothing else ---------

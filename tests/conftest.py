@@ -14,7 +14,7 @@ from typing import Any, Callable
 import pytest
 
 import wintun
-from helpers import MIN_CAPACITY
+from helpers import MIN_CAPACITY, SEED
 from wintun import simulator
 
 _numbers = itertools.count(1)
@@ -27,6 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests marked driver on the real driver (needs Windows and Administrator)",
     )
+
+
+def pytest_report_header() -> str:
+    return f"seed of the random tests: {SEED} (WINTUN_TEST_SEED={SEED} repeats them)"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,6 +46,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = outcome.get_result()
     if report.when == "call":
         item.stash[_passed] = report.passed
+    if report.failed:
+        report.sections.append(("Seed of the random tests", f"WINTUN_TEST_SEED={SEED}"))
 
 
 @pytest.fixture(scope="session")

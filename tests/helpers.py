@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -16,6 +17,13 @@ Result = TypeVar("Result")
 
 SCALE = float(os.environ.get("WINTUN_TEST_SCALE", "1"))
 """Factor for the counts of the heavy tests: 1 is the full size, sanitizers and Wine want less."""
+
+STRESS = bool(os.environ.get("WINTUN_STRESS"))
+"""Whether the tests marked `stress` run at their full length, as in `nox -s stress`."""
+
+SEED = int(os.environ.setdefault("WINTUN_TEST_SEED", str(random.randrange(2**32))))
+"""Seed of the random tests: a new one each time, the same in all processes of a run. A run names
+it; WINTUN_TEST_SEED gives it again."""
 
 HANG_SECONDS = 60.0
 """How long anything may take before a test calls it hung. Far above what it does take."""
@@ -32,6 +40,11 @@ ALIGNMENT = 4
 def scaled(count: int, at_least: int = 1) -> int:
     """The share of `count` to do under WINTUN_TEST_SCALE, never less than `at_least`."""
     return max(at_least, int(count * SCALE))
+
+
+def volume(in_suite: int, in_stress: int) -> int:
+    """How much a test marked `stress` does: `in_suite` under WINTUN_TEST_SCALE, or all of it."""
+    return in_stress if STRESS else scaled(in_suite)
 
 
 def pattern(size: int, seed: int = 0) -> bytes:
