@@ -299,7 +299,7 @@ def windows(session: nox.Session, version: str) -> None:
     session.run(*python, "pytest", *options, env=environment)
 
 
-# --- Long runs: by name, for they take from minutes to an hour -------------------------------------
+# --- Long runs: by name, for they take from minutes to an hour ----------------------------------
 
 # A test under way may take as long as it needs: what can hang has a watchdog of its own.
 AT_LENGTH = ["-n", "0", "--capture=no", "--timeout=0", "-o", "faulthandler_timeout=0"]

@@ -67,7 +67,7 @@ def build(target: Path, folder: Path) -> None:
             if subprocess.run(step, cwd=tree, stdout=log, stderr=log, check=False).returncode != 0:
                 log.seek(0)
                 sys.exit(f"{' '.join(step)} failed:\n" + "".join(log.readlines()[-40:]))
-    # What pip and the tests need; Python builds without these where a library's headers are missing.
+    # What pip and the tests need, and what Python does without where a library has no headers.
     check = [str(target / "bin" / "python3"), "-c", "import ctypes, ssl, zlib"]
     if subprocess.run(check, check=False).returncode != 0:
         sys.exit("First install what it is built with: libffi-dev libssl-dev zlib1g-dev")
