@@ -407,7 +407,7 @@ class Device:
         self.session: Session | None = None
         """The last one that was started."""
         self.attached: Session | None = None
-        self.earlier = (0,) * 6
+        self.earlier: tuple[int, ...] = (0,) * 6
         self.real: Any = None
 
     @property
