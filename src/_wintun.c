@@ -82,16 +82,12 @@ require_library(void)
     return current;
 }
 
-static PyObject *
-load_library(PyObject *module, PyObject *argument)
+/* NULL with an exception set if it is no path. */
+static const char *
+convert_path(PyObject *argument)
 {
     char *path;
     Py_ssize_t size;
-    char text[512];
-    char message[2048];
-    library *loaded;
-    DWORD code = 0;
-    (void)module;
     if (!PyBytes_Check(argument)) {
         PyErr_Format(PyExc_TypeError, "path must be bytes (os.fsencode), not %R", argument);
         return NULL;
@@ -101,6 +97,43 @@ load_library(PyObject *module, PyObject *argument)
     }
     if (strlen(path) != (size_t)size) {
         PyErr_Format(PyExc_ValueError, "path must have no NUL byte, not %R", argument);
+        return NULL;
+    }
+    return path;
+}
+
+static PyObject *
+hold_file(PyObject *module, PyObject *argument)
+{
+    char message[2048];
+    HANDLE file;
+    bool held;
+    DWORD code;
+    (void)module;
+    const char *path = convert_path(argument);
+    if (path == NULL) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    held = platform_file_hold(path, &file, &code);
+    Py_END_ALLOW_THREADS
+    if (!held) {
+        (void)PyOS_snprintf(message, sizeof(message), "cannot open %.1024s", path);
+        return raise_error(message, code);
+    }
+    return PyLong_FromVoidPtr(file);
+}
+
+static PyObject *
+load_library(PyObject *module, PyObject *argument)
+{
+    char text[512];
+    char message[2048];
+    library *loaded;
+    DWORD code = 0;
+    (void)module;
+    const char *path = convert_path(argument);
+    if (path == NULL) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
@@ -177,6 +210,14 @@ set_logger(PyObject *module, PyObject *callback)
 }
 
 static PyObject *
+set_default_logger(PyObject *module, PyObject *callback)
+{
+    (void)module;
+    logger_set_default(callback);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 stop_logger(PyObject *module, PyObject *ignored)
 {
     (void)module;
@@ -206,6 +247,12 @@ static PyMethodDef module_functions[] = {
      "load_library(path)\n--\n\n"
      "Loads a Wintun library for whatever is opened from then on.\n\n"
      "path: bytes, absolute. Raises OSError with the reason; TypeError, ValueError."},
+    {"hold_file", hold_file, METH_O,
+     "hold_file(path)\n--\n\n"
+     "Opens a file for reading so that on Windows nobody can change, rename or delete it until it\n"
+     "is closed.\n\n"
+     "path: bytes. Returns an int: a HANDLE, or a file descriptor elsewhere; no child process\n"
+     "inherits it. Raises OSError; TypeError, ValueError."},
     {"library_path", library_path, METH_NOARGS,
      "library_path()\n--\n\nThe path of the current library as bytes, or None."},
     {"set_logger", set_logger, METH_O,
@@ -225,7 +272,10 @@ static PyMethodDef module_functions[] = {
      "Deletes the Wintun driver from the system, if no adapter uses it. Raises OSError."},
     {"close_event", close_event, METH_O,
      "close_event(event)\n--\n\nCloses an event of Session._duplicate_events(), an int."},
-    {"_stop_logger", stop_logger, METH_NOARGS, NULL},
+    {"_set_default_logger", set_default_logger, METH_O,
+     "_set_default_logger(callback)\n--\n\nSets the callable unless set_logger() was called."},
+    {"_stop_logger", stop_logger, METH_NOARGS,
+     "_stop_logger()\n--\n\nEnds the delivery of log lines; called at the interpreter's exit."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -284,25 +334,47 @@ stop_logger_at_exit(PyObject *module)
 }
 
 /* The process's own part, once however often the module is made. */
-static bool
-initialize_process(PyObject *module)
+static void
+initialize_process(void)
 {
     static bool initialized = false;
     if (!initialized) {
         library_initialize();
+        adapter_initialize();
         logger_initialize();
         initialized = true;
-        return stop_logger_at_exit(module);
     }
-    return true;
+}
+
+/* The interpreter's own part. A process may have several, one after the other, and each may make
+ * the module more than once. */
+static bool
+initialize_interpreter(PyObject *module)
+{
+    PyObject *kept = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    PyObject *key = PyUnicode_FromString(module_definition.m_name);
+    int done = kept != NULL && key != NULL ? PyDict_Contains(kept, key) : -1;
+    if (done == 0) {
+        logger_start();
+        done = stop_logger_at_exit(module) && PyDict_SetItem(kept, key, Py_True) == 0 ? 1 : -1;
+    }
+    Py_XDECREF(key);
+    if (done < 0 && !PyErr_Occurred()) {
+        (void)PyErr_NoMemory();
+    }
+    return done > 0;
 }
 
 static int
 module_execute(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    bool done = refuse_subinterpreter() && initialize_process(module) &&
-                errors_add_types(module, state) && add_constants(module) &&
+    if (!refuse_subinterpreter()) {
+        return -1;
+    }
+    initialize_process();
+    bool done = initialize_interpreter(module) && errors_add_types(module, state) &&
+                add_constants(module) &&
                 add_type(module, &adapter_spec, "Adapter", &state->adapter_type) &&
                 add_type(module, &session_spec, "Session", &state->session_type) &&
                 add_type(module, &packet_spec, "Packet", &state->packet_type) &&

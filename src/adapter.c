@@ -309,5 +309,4 @@ static PyType_Slot adapter_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec adapter_spec = {"wintun.Adapter", sizeof(adapter_object), 0, Py_TPFLAGS_DEFAULT,
-                            adapter_slots};
+PyType_Spec adapter_spec = {"wintun.Adapter", sizeof(adapter_object), 0, TYPE_FLAGS, adapter_slots};

@@ -144,4 +144,4 @@ static PyType_Slot device_slots[] = {
 };
 
 PyType_Spec device_base_spec = {"wintun._wintun.DeviceBase", sizeof(device_object), 0,
-                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, device_slots};
+                                TYPE_FLAGS | Py_TPFLAGS_BASETYPE, device_slots};

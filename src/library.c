@@ -15,10 +15,18 @@ static struct {
     WINTUN_LOGGER_CALLBACK logger;
 } libraries;
 
+/* The list is whole at any moment: entries are put before it, and never taken out. */
+static void
+renew_lock(void)
+{
+    platform_mutex_init(&libraries.lock);
+}
+
 void
 library_initialize(void)
 {
-    platform_mutex_init(&libraries.lock);
+    renew_lock();
+    platform_on_fork(renew_lock);
 }
 
 /* ISO C has no cast from an object pointer to a function pointer; every system that loads libraries

@@ -16,14 +16,36 @@
 static struct {
     platform_mutex lock; /* guards callback; nothing blocks while it is held */
     PyObject *callback;
+    atom_u32 chosen; /* by the program: the package's default does not replace it */
     atom_u32 stopped;
     atom_u32 running; /* lines that are being delivered */
+    atom_u32 forks;
 } logger;
+
+/* In the child, nobody delivers but the thread that forked, if it was inside a callback. */
+static void
+renew(void)
+{
+    platform_mutex_init(&logger.lock);
+    atom_u32_store(&logger.running, 0);
+    (void)atom_u32_add(&logger.forks, 1);
+}
 
 void
 logger_initialize(void)
 {
-    platform_mutex_init(&logger.lock);
+    renew();
+    platform_on_fork(renew);
+}
+
+void
+logger_start(void)
+{
+    /* What an interpreter before this one has left here, if its exit was followed by a
+     * set_logger(), went with that interpreter. */
+    logger.callback = NULL;
+    atom_u32_store(&logger.chosen, 0);
+    atom_u32_store(&logger.stopped, 0);
 }
 
 /* A new reference, or NULL. */
@@ -62,6 +84,7 @@ static void CALLBACK
 deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
 {
     DWORD error = platform_thread_error();
+    uint32_t forks = atom_u32_load(&logger.forks);
     (void)atom_u32_add(&logger.running, 1);
     /* Whoever stops the logger looks at running afterwards: either it waits for this line, or this
      * line sees that it is too late. */
@@ -73,8 +96,25 @@ deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
         PyErr_Restore(type, value, traceback);
         PyGILState_Release(state);
     }
-    (void)atom_u32_add(&logger.running, UINT32_MAX);
+    if (atom_u32_load(&logger.forks) == forks) {
+        (void)atom_u32_add(&logger.running, UINT32_MAX);
+    }
     platform_set_thread_error(error);
+}
+
+/* Returns the callback before, a reference that it hands over, or NULL. */
+static PyObject *
+replace_callback(PyObject *callback)
+{
+    Py_XINCREF(callback);
+    platform_mutex_lock(&logger.lock);
+    PyObject *before = logger.callback;
+    logger.callback = callback;
+    platform_mutex_unlock(&logger.lock);
+    Py_BEGIN_ALLOW_THREADS
+    library_set_logger(callback != NULL ? deliver : NULL);
+    Py_END_ALLOW_THREADS
+    return before;
 }
 
 PyObject *
@@ -84,15 +124,8 @@ logger_set(PyObject *callback)
         PyErr_Format(PyExc_TypeError, "the logger must be callable or None, not %R", callback);
         return NULL;
     }
-    PyObject *set = callback != Py_None ? callback : NULL;
-    Py_XINCREF(set);
-    platform_mutex_lock(&logger.lock);
-    PyObject *before = logger.callback;
-    logger.callback = set;
-    platform_mutex_unlock(&logger.lock);
-    Py_BEGIN_ALLOW_THREADS
-    library_set_logger(set != NULL ? deliver : NULL);
-    Py_END_ALLOW_THREADS
+    atom_u32_store(&logger.chosen, 1);
+    PyObject *before = replace_callback(callback != Py_None ? callback : NULL);
     if (before == NULL) {
         Py_RETURN_NONE;
     }
@@ -100,11 +133,19 @@ logger_set(PyObject *callback)
 }
 
 void
+logger_set_default(PyObject *callback)
+{
+    if (atom_u32_load(&logger.chosen) == 0) {
+        Py_XDECREF(replace_callback(callback));
+    }
+}
+
+void
 logger_stop(void)
 {
     atom_u32_store(&logger.stopped, 1);
+    Py_XDECREF(replace_callback(NULL));
     Py_BEGIN_ALLOW_THREADS
-    library_set_logger(NULL);
     int64_t deadline_ns = platform_clock_ns() + LONGEST_STOP_NS;
     while (atom_u32_load(&logger.running) != 0 && platform_clock_ns() < deadline_ns) {
         platform_sleep_ns(1000000);

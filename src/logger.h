@@ -10,11 +10,19 @@
 /* Must come before the other functions, once. */
 void logger_initialize(void);
 
+/* Lets lines through: once an interpreter, for one process may have several, one after the other.
+ */
+void logger_start(void);
+
 /* set_logger(): takes a callable or None, returns what was set before. */
 PyObject *logger_set(PyObject *callback);
 
-/* Stops all callbacks for good and waits for those that run: called at exit, before the interpreter
- * is taken apart. */
+/* Sets the callable unless logger_set was called before: a module that is made a second time must
+ * not take the program's own away. */
+void logger_set_default(PyObject *callback);
+
+/* Stops all callbacks until logger_start and waits for those that run: called at exit, before the
+ * interpreter is taken apart. */
 void logger_stop(void);
 
 #endif

@@ -36,6 +36,14 @@ typedef struct module_state {
 /* A function in a slot of a type or module: ISO C has no cast from a function pointer to void *. */
 #define SLOT(function) ((void *)(uintptr_t)(function))
 
+/* Python code cannot change a type: what it finds in an object is then what we put there. CPython
+ * 3.9 has no such types. */
+#ifdef Py_TPFLAGS_IMMUTABLETYPE
+#define TYPE_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE)
+#else
+#define TYPE_FLAGS Py_TPFLAGS_DEFAULT
+#endif
+
 typedef PyObject *const *arguments;
 
 /* Guards an object's fields where there is no GIL to do it. */

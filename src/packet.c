@@ -38,10 +38,13 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
     uint64_t received = 0;
     uint64_t allocated = 0;
     uint64_t bytes = 0;
+    bool ours = adapter_is_ours(session->adapter);
     for (size_t i = 0; i < count; i++) {
         const packet_memory *packet = &packets[i];
         if (packet->kind == PACKET_COPY) {
             free(packet->memory);
+        } else if (!ours) {
+            continue; /* in the parent's ring: the parent gives it back */
         } else if (packet->kind == PACKET_RECEIVED) {
             session->api->ReleaseReceivePacket(session->handle, packet->memory);
             received++;
@@ -253,5 +256,4 @@ static PyType_Slot packet_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec packet_spec = {"wintun.Packet", sizeof(packet_object), 0, Py_TPFLAGS_DEFAULT,
-                           packet_slots};
+PyType_Spec packet_spec = {"wintun.Packet", sizeof(packet_object), 0, TYPE_FLAGS, packet_slots};

@@ -459,7 +459,7 @@ static PyType_Slot batch_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec packet_batch_spec = {"wintun.PacketBatch", sizeof(batch_object), 0, Py_TPFLAGS_DEFAULT,
+PyType_Spec packet_batch_spec = {"wintun.PacketBatch", sizeof(batch_object), 0, TYPE_FLAGS,
                                  batch_slots};
 
 static PyType_Slot item_slots[] = {
@@ -471,5 +471,5 @@ static PyType_Slot item_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec batch_item_spec = {"wintun._wintun._BatchItem", sizeof(item_object), 0,
-                               Py_TPFLAGS_DEFAULT, item_slots};
+PyType_Spec batch_item_spec = {"wintun._wintun._BatchItem", sizeof(item_object), 0, TYPE_FLAGS,
+                               item_slots};

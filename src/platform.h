@@ -34,6 +34,11 @@ void *platform_library_open(const char *path, DWORD *code, char *text, size_t te
 /* Gives back a library of which nothing is used. */
 void platform_library_close(void *library);
 
+/* Opens a file for reading. As long as it is open, nobody can write to it, replace, rename or
+ * delete it; but outside Windows nothing keeps them from it. Not inherited by child processes;
+ * close it with platform_handle_close. On failure returns false and stores a Win32 code. */
+bool platform_file_hold(const char *path, HANDLE *file, DWORD *code);
+
 /* The address of an exported function, or NULL. */
 void *platform_library_symbol(void *library, const char *name);
 
@@ -114,8 +119,10 @@ bool platform_thread_start(platform_thread *thread, platform_thread_function fun
                            void *argument);
 void platform_thread_join(platform_thread thread);
 
-/* The process that this is; another one after a fork. */
-uint64_t platform_process_id(void);
+/* Has a forked child call a function before anything else of it runs. Whoever held a lock in the
+ * parent is not in the child, so there the locks have to be made anew. No effect where the system
+ * has no fork. */
+void platform_on_fork(void (*in_child)(void));
 
 /* Gives the processor to another thread. */
 void platform_yield(void);

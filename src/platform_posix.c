@@ -6,6 +6,8 @@
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #if defined(__APPLE__)
 #define _DARWIN_C_SOURCE
+#elif defined(__linux__)
+#define _GNU_SOURCE /* pipe2 */
 #endif
 
 #include "platform.h"
@@ -46,6 +48,18 @@ void
 platform_library_close(void *library)
 {
     (void)dlclose(library);
+}
+
+bool
+platform_file_hold(const char *path, HANDLE *file, DWORD *code)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor == -1) {
+        *code = errno == ENOENT ? ERROR_FILE_NOT_FOUND : ERROR_ACCESS_DENIED;
+        return false;
+    }
+    *file = (HANDLE)(intptr_t)descriptor;
+    return true;
 }
 
 void *
@@ -137,6 +151,7 @@ handle_descriptor(HANDLE handle)
     return (int)(intptr_t)handle;
 }
 
+#ifndef __linux__ /* others may have no pipe2 */
 static bool
 make_private_nonblocking(int descriptor)
 {
@@ -145,17 +160,34 @@ make_private_nonblocking(int descriptor)
            fcntl(descriptor, F_SETFD, FD_CLOEXEC) != -1;
 }
 
-bool
-platform_event_create(platform_event *event, bool manual_reset)
+static bool
+make_pipe(int ends[2])
 {
-    (void)manual_reset; /* platform_wait never consumes its cancel event */
-    int ends[2];
     if (pipe(ends) != 0) {
         return false;
     }
     if (!make_private_nonblocking(ends[0]) || !make_private_nonblocking(ends[1])) {
         (void)close(ends[0]);
         (void)close(ends[1]);
+        return false;
+    }
+    return true;
+}
+#else
+/* In one step, so that no program started meanwhile by another thread inherits it. */
+static bool
+make_pipe(int ends[2])
+{
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+#endif
+
+bool
+platform_event_create(platform_event *event, bool manual_reset)
+{
+    (void)manual_reset; /* platform_wait never consumes its cancel event */
+    int ends[2];
+    if (!make_pipe(ends)) {
         return false;
     }
     event->wait = (HANDLE)(intptr_t)ends[0];
@@ -370,10 +402,10 @@ platform_thread_join(platform_thread thread)
     (void)pthread_join(thread, NULL);
 }
 
-uint64_t
-platform_process_id(void)
+void
+platform_on_fork(void (*in_child)(void))
 {
-    return (uint64_t)getpid();
+    (void)pthread_atfork(NULL, NULL, in_child);
 }
 
 void

@@ -13,13 +13,28 @@
 
 /* --- Libraries -------------------------------------------------------------------------------- */
 
+/* A path as Windows takes it, to be freed; NULL, with the thread's error set, on failure. */
+static WCHAR *
+wide_path(const char *path)
+{
+    int length = MultiByteToWideChar(CP_UTF8, 0, path, -1, NULL, 0);
+    WCHAR *wide = length > 0 ? malloc((size_t)length * sizeof(WCHAR)) : NULL;
+    if (wide != NULL && MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, length) != length) {
+        free(wide);
+        return NULL;
+    }
+    if (wide == NULL && length > 0) {
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    return wide;
+}
+
 void *
 platform_library_open(const char *path, DWORD *code, char *text, size_t text_size)
 {
     HMODULE library = NULL;
-    int length = MultiByteToWideChar(CP_UTF8, 0, path, -1, NULL, 0);
-    WCHAR *wide = length > 0 ? malloc((size_t)length * sizeof(WCHAR)) : NULL;
-    if (wide != NULL && MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, length) == length) {
+    WCHAR *wide = wide_path(path);
+    if (wide != NULL) {
         /* The path is absolute; whatever the file itself imports comes from System32 alone. */
         library = LoadLibraryExW(wide, NULL, LOAD_LIBRARY_SEARCH_SYSTEM32);
     }
@@ -29,6 +44,20 @@ platform_library_open(const char *path, DWORD *code, char *text, size_t text_siz
     }
     free(wide);
     return (void *)library;
+}
+
+bool
+platform_file_hold(const char *path, HANDLE *file, DWORD *code)
+{
+    WCHAR *wide = wide_path(path);
+    *file = INVALID_HANDLE_VALUE;
+    if (wide != NULL) {
+        *file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+                            FILE_ATTRIBUTE_NORMAL, NULL);
+    }
+    *code = GetLastError();
+    free(wide);
+    return *file != INVALID_HANDLE_VALUE;
 }
 
 void
@@ -274,10 +303,10 @@ platform_thread_join(platform_thread thread)
     (void)CloseHandle(thread);
 }
 
-uint64_t
-platform_process_id(void)
+void
+platform_on_fork(void (*in_child)(void))
 {
-    return GetCurrentProcessId();
+    (void)in_child; /* Windows has no fork */
 }
 
 void

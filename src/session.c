@@ -366,7 +366,7 @@ session_get_read_wait_event(PyObject *object, void *closure)
 {
     session_object *self = (session_object *)object;
     (void)closure;
-    if (gate_is_closed(&self->shared->gate)) {
+    if (gate_is_closed(&self->shared->gate) || !adapter_is_ours(self->shared->adapter)) {
         return raise_closed(self->state, "session");
     }
     return PyLong_FromVoidPtr((void *)self->shared->read_event);
@@ -485,5 +485,4 @@ static PyType_Slot session_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec session_spec = {"wintun.Session", sizeof(session_object), 0, Py_TPFLAGS_DEFAULT,
-                            session_slots};
+PyType_Spec session_spec = {"wintun.Session", sizeof(session_object), 0, TYPE_FLAGS, session_slots};

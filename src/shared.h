@@ -22,7 +22,7 @@ typedef struct shared_adapter {
     gate gate; /* its session holds it */
     const library *library;
     WINTUN_ADAPTER_HANDLE handle;
-    uint64_t process; /* that the handle belongs to: a forked child has none of its threads */
+    uint32_t process; /* that the handle belongs to, by its number of forks */
     NET_LUID luid;
     atom_u32 over;           /* the handle is closed */
     platform_mutex lock;     /* guards session */
@@ -95,16 +95,21 @@ void wait_while(bool (*condition)(void *context), void *context);
 
 /* --- Adapters --------------------------------------------------------------------------------- */
 
+/* Must come before the other functions, once. */
+void adapter_initialize(void);
+
 /* Wraps a handle that was just created or opened. NULL: no memory; the handle is then closed. */
 shared_adapter *adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle);
 void adapter_reference(shared_adapter *adapter);
 void adapter_unreference(shared_adapter *adapter);
 
+/* False when it is closed, or not ours. */
 bool adapter_enter(shared_adapter *adapter);
 void adapter_leave(shared_adapter *adapter);
 
-/* False in a forked child: there the adapter and its session are only closed, and never end. They
- * are the parent's, whose threads the child does not have and whose locks it may have found taken.
+/* False in a forked child: there nobody enters the adapter and its session, and they never end.
+ * They are the parent's, whose threads the child does not have and whose locks it may have found
+ * taken.
  */
 bool adapter_is_ours(const shared_adapter *adapter);
 
@@ -128,6 +133,7 @@ outcome session_start(shared_adapter *adapter, DWORD capacity, shared_session **
 void session_reference(shared_session *session);
 void session_unreference(shared_session *session);
 
+/* False when it is closed, or its adapter is not ours. */
 bool session_enter(shared_session *session);
 void session_leave(shared_session *session);
 void session_unhold(shared_session *session, uint64_t count);

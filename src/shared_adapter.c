@@ -6,6 +6,21 @@
 
 #include <stdlib.h>
 
+/* How many forks lie between the process that loaded this and the one that runs it. */
+static atom_u32 forks;
+
+static void
+count_fork(void)
+{
+    (void)atom_u32_add(&forks, 1);
+}
+
+void
+adapter_initialize(void)
+{
+    platform_on_fork(count_fork);
+}
+
 shared_adapter *
 adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
 {
@@ -17,7 +32,7 @@ adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
     atom_u32_store(&adapter->references, 1);
     adapter->library = library;
     adapter->handle = handle;
-    adapter->process = platform_process_id();
+    adapter->process = atom_u32_load(&forks);
     platform_mutex_init(&adapter->lock);
     library->wintun.GetAdapterLUID(handle, &adapter->luid);
     return adapter;
@@ -41,13 +56,13 @@ adapter_unreference(shared_adapter *adapter)
 bool
 adapter_enter(shared_adapter *adapter)
 {
-    return gate_enter(&adapter->gate);
+    return adapter_is_ours(adapter) && gate_enter(&adapter->gate);
 }
 
 bool
 adapter_is_ours(const shared_adapter *adapter)
 {
-    return adapter->process == platform_process_id();
+    return adapter->process == atom_u32_load(&forks);
 }
 
 /* Called exactly once, by the adapter's last user. */

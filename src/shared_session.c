@@ -65,7 +65,7 @@ finish(shared_session *session)
 bool
 session_enter(shared_session *session)
 {
-    return gate_enter(&session->gate);
+    return adapter_is_ours(session->adapter) && gate_enter(&session->gate);
 }
 
 void

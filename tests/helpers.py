@@ -166,6 +166,17 @@ def start(function, *arguments, daemon=True, count=8):
 """What a program of run_python starts with."""
 
 
+WAITS = {
+    "wait_read_event": "tun.wait_read_event()",
+    "read": "tun.read(timeout=None)",
+    "read_many": "tun.read_many(timeout=None)",
+    "iteration": "for _ in tun: pass",
+    "write": "tun.write(packet(60000), timeout=None)",
+    "write_many": "tun.write_many([packet(60000)] * 5, timeout=None)",
+}
+"""Statements that wait for ever on the device `tun` of PROGRAM_HEAD, with a full ring to send."""
+
+
 def run_python(program: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs a program in an interpreter of its own, after PROGRAM_HEAD."""
     return subprocess.run(
@@ -176,6 +187,13 @@ def run_python(program: str, *options: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def check_clean_exit(program: str, *options: str, code: int = 0) -> None:
+    """Runs a program as run_python does, and expects it to end well and say nothing."""
+    done = run_python(program, *options)
+    assert done.returncode == code, done.stderr
+    assert done.stderr == ""
 
 
 class Worker(Generic[Result]):

@@ -11,22 +11,7 @@ import time
 
 import pytest
 
-from helpers import HANG_SECONDS, PROGRAM_HEAD, run_python
-
-WAITS = {
-    "wait_read_event": "tun.wait_read_event()",
-    "read": "tun.read(timeout=None)",
-    "read_many": "tun.read_many(timeout=None)",
-    "iteration": "for packet in tun: pass",
-    "write": "tun.write(packet(60000), timeout=None)",
-    "write_many": "tun.write_many([packet(60000)] * 5, timeout=None)",
-}
-
-
-def check_clean_exit(program: str, *options: str, code: int = 0) -> None:
-    done = run_python(program, *options)
-    assert done.returncode == code, done.stderr
-    assert done.stderr == ""
+from helpers import HANG_SECONDS, PROGRAM_HEAD, WAITS, check_clean_exit, run_python
 
 
 @pytest.mark.parametrize("wait", WAITS)

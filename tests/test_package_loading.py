@@ -110,8 +110,9 @@ def test_an_altered_or_cut_official_library_is_refused(
     monkeypatch.setattr("sysconfig.get_platform", lambda: platform)
     path = tmp_path / "official"
     path.write_bytes(b"MZ")
-    with pytest.raises(OSError, match="not the official") as failure:
-        _library.check_official(str(path))
+    held = _library.hold(str(path))
+    with held as file, pytest.raises(OSError, match="not the official") as failure:
+        _library.check_official(file, str(path))
     assert _library.OFFICIAL_SHA256[platform] in str(failure.value)
     assert _library.file_sha256(str(path)) in str(failure.value)
     assert failure.value.winerror  # type: ignore[attr-defined]
@@ -125,4 +126,5 @@ def test_an_unaltered_official_library_is_accepted(
     sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     monkeypatch.setattr("sysconfig.get_platform", lambda: "win-amd64")
     monkeypatch.setitem(_library.OFFICIAL_SHA256, "win-amd64", sha256)
-    _library.check_official(str(path))
+    with _library.hold(str(path)) as file:
+        _library.check_official(file, str(path))

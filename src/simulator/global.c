@@ -15,11 +15,18 @@ static platform_mutex lock;
 static atom_u64 random_state;
 
 static void
+renew_lock(void)
+{
+    platform_mutex_init(&lock);
+}
+
+static void
 make_lock(void)
 {
     uint32_t state = LOCK_ABSENT;
     if (atom_u32_cas(&lock_state, &state, LOCK_IN_THE_MAKING)) {
-        platform_mutex_init(&lock);
+        renew_lock();
+        platform_on_fork(renew_lock);
         atom_u32_store(&lock_state, LOCK_READY);
     }
     while (atom_u32_load(&lock_state) != LOCK_READY) {

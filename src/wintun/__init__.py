@@ -78,7 +78,7 @@ __all__ = [
     "timestamp_to_datetime",
 ]
 
-_wintun.set_logger(log_to_logging)
+_wintun._set_default_logger(log_to_logging)
 
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that is there

@@ -12,6 +12,10 @@ import sys
 
 from . import _wintun
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 ENVIRONMENT_VARIABLE = "WINTUN_DLL"
 OFFICIAL_VERSION = "0.14.1"
 
@@ -76,7 +80,7 @@ def load_default() -> None:
             )
         _load_absolute(chosen)
     elif sys.platform == "win32":
-        _load_absolute(_find_official())
+        _load_official()
     else:
         _load_absolute(simulator_path())
 
@@ -99,6 +103,20 @@ def file_sha256(path: str) -> str:
         return hashlib.sha256(file.read()).hexdigest()
 
 
+def hold(path: str) -> BinaryIO:
+    """Opens a file that on Windows nobody can change, rename or delete until it is closed.
+
+    Nor can a folder on the way to it be renamed. So what is read from it is what is loaded by its
+    path meanwhile.
+    """
+    handle = _wintun.hold_file(os.fsencode(path))
+    if sys.platform == "win32":
+        import msvcrt
+
+        handle = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT)
+    return open(handle, "rb")
+
+
 def official_sha256() -> str | None:
     """Returns the SHA-256 of the official wintun.dll for this Python, None if there is no such."""
     import sysconfig
@@ -106,10 +124,12 @@ def official_sha256() -> str | None:
     return OFFICIAL_SHA256.get(sysconfig.get_platform())
 
 
-def check_official(path: str) -> None:
-    """Raises OSError unless the file is the official wintun.dll for this Python."""
+def check_official(file: BinaryIO, path: str) -> None:
+    """Raises OSError unless a file, opened, is the official wintun.dll for this Python."""
+    import hashlib
+
     expected = official_sha256()
-    found = file_sha256(path)
+    found = hashlib.sha256(file.read()).hexdigest()
     if found != expected:
         raise _error(
             f"this is not the official wintun.dll {OFFICIAL_VERSION} (SHA-256 {found}, not "
@@ -121,15 +141,19 @@ def check_official(path: str) -> None:
         )
 
 
-def _find_official() -> str:
-    """Returns the path of the bundled library, checked, or else of the system's."""
+def _load_official() -> None:
+    """Loads the bundled library, if it is the official one, or else the system's."""
     bundled = bundled_path()
     if os.path.exists(bundled):
-        check_official(bundled)
-        return bundled
+        # Held, so that nobody can put another file there between the look at it and its loading.
+        with hold(bundled) as file:
+            check_official(file, bundled)
+            _load_absolute(bundled)
+        return
     installed = os.path.join(system_directory(), "wintun.dll")
     if os.path.exists(installed):
-        return installed
+        _load_absolute(installed)
+        return
     raise _error(
         f"there is no wintun.dll in the package or in {os.path.dirname(installed)}; download "
         f"version {OFFICIAL_VERSION} from https://www.wintun.net and put its absolute path into "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from _thread import RLock
 
 from . import _addresses, _wintun
 from ._addresses import FAMILY_NAMES, IPV4, IPV6
+from ._copying import NotCopyable
+from ._locks import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MIN_IPV6_MTU = 1280
 _MAX_MTU = 65535
 
 
-class TunDevice(_wintun.DeviceBase):
+class TunDevice(NotCopyable, _wintun.DeviceBase):
     """A layer 3 tunnel device: a network adapter whose other end is the program.
 
     The program reads the IP packets that the system sends out through the adapter, and what it
@@ -79,6 +80,8 @@ class TunDevice(_wintun.DeviceBase):
         guid: GuidInput | None = None,
     ) -> None:
         super().__init__()
+        if self._adapter is not None:
+            raise RuntimeError("TunDevice.__init__() was called already: make another device")
         capacity = _check_capacity(capacity)
         self._start(_wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid)), capacity)
 
@@ -105,10 +108,10 @@ class TunDevice(_wintun.DeviceBase):
     def _start(self, adapter: _wintun.Adapter, capacity: int) -> None:
         self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
-        # Guards the session; held for moments only. Reentrant, for a signal handler may close.
-        self._lock = RLock()
+        # Guards the session; held for moments only.
+        self._lock = ForkSafeLock()
         # Guards the addresses; may be held while an interface is waited for.
-        self._configuration_lock = RLock()
+        self._configuration_lock = ForkSafeLock()
         # The last session, kept when it has ended: calls that are about to leave still count.
         self._session: _wintun.Session | None = None
         self._earlier_sessions: tuple[int, ...] = (0,) * 8

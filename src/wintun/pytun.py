@@ -19,6 +19,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 
+from ._copying import NotCopyable
 from ._wintun import MAX_IP_PACKET_SIZE, RingFullError
 from .device import TunDevice
 
@@ -52,7 +53,7 @@ _BATCH = 64
 _SLICE = 0.05
 
 
-class TunTapDevice:
+class TunTapDevice(NotCopyable):
     """A tunnel device with the surface of pytun-pmd3's class on Windows.
 
     Every method and property may be used from any thread, those that begin with `async_` in the

@@ -36,6 +36,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from . import _library
+from ._copying import NotCopyable
 
 if TYPE_CHECKING:
     import socket
@@ -452,7 +453,7 @@ def log(
 # --- The kernel of Linux ---------------------------------------------------------------------
 
 
-class KernelTun:
+class KernelTun(NotCopyable):
     """A tun interface of Linux, opened by `open_tun`. Closing it removes the interface.
 
     A context manager. `set_wire` duplicates the descriptor, so the interface stays for as long as a

@@ -10,11 +10,11 @@ wakes the loops, by an event of their own.
 from __future__ import annotations
 
 import sys
-from _thread import RLock
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
+from wintun._locks import ForkSafeLock
 from wintun._wintun import Session, close_event
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class Watches:
 
     def __init__(self) -> None:
         # Reentrant: a task that is collected inside leaves its watch.
-        self._lock = RLock()
+        self._lock = ForkSafeLock()
         self._watches: WeakValueDictionary[int, Watch] = WeakValueDictionary()
 
     def get(self, loop: object, make: Callable[[], Watch]) -> Watch:
@@ -190,7 +190,7 @@ class Watch(ABC):
 
 
 _sessions: WeakKeyDictionary[Session, Watches] = WeakKeyDictionary()
-_sessions_lock = RLock()
+_sessions_lock = ForkSafeLock()
 
 
 def _watches_of(session: Session) -> Watches:
