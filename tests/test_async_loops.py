@@ -28,6 +28,7 @@ from helpers import (
     wait_until,
 )
 from wintun import simulator
+from wintun._aio._watch import Events
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -234,3 +235,26 @@ def test_a_program_may_end_while_a_loop_waits() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+def test_the_events_for_a_loop_are_closed_with_their_last_owner(
+    make_device: Callable[..., wintun.TunDevice],
+) -> None:
+    device = make_device("memory")
+    device.up()
+    assert device.session is not None
+    before = open_handles()
+    events = Events(device.session)
+    assert open_handles() == before + 2 or before == 0
+    del events
+    assert open_handles() == before
+    closed = Events(device.session)
+    closed.close()
+    closed.close()
+    del closed
+    assert open_handles() == before
+    device.down()
+    session = device.adapter.start_session()
+    session.end()
+    with pytest.raises(wintun.ClosedError):
+        Events(session)  # and its destructor finds nothing to close
