@@ -453,6 +453,16 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def frozen(session: nox.Session) -> None:
+    """Programs that PyInstaller has made of the package."""
+    # It takes apart what it packs with the tools of binutils.
+    apt(session, {"gcc": "gcc", "objdump": "binutils"})
+    install(session)
+    session.install(*nox.project.dependency_groups(PYPROJECT, "frozen"))
+    session.run("python", "-m", "pytest", "tests/frozen", *session.posargs)
+
+
+@nox.session(default=False)
 def pymobiledevice3(session: nox.Session) -> None:
     """The tunnel of pymobiledevice3, its newest and unmodified, on our device."""
     apt(session, {"gcc": "gcc", "ip": "iproute2"}, optional=True)

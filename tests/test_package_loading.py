@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import wintun
-from wintun import _library
+from wintun import _library, _wintun
 
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -128,3 +128,44 @@ def test_an_unaltered_official_library_is_accepted(
     monkeypatch.setitem(_library.OFFICIAL_SHA256, "win-amd64", sha256)
     with _library.hold(str(path)) as file:
         _library.check_official(file, str(path))
+
+
+def test_holding_a_file_that_is_not_there_is_a_file_not_found_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="none"):
+        _library.hold(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("path", ["text", None, b"with\0nul"])
+def test_holding_what_is_no_path_is_refused(path: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="path must"):
+        _wintun.hold_file(path)  # type: ignore[arg-type]
+
+
+ATTACKS = {
+    "write": lambda path: path.open("r+b").close(),
+    "delete": lambda path: path.unlink(),
+    "rename": lambda path: path.rename(path.with_name("renamed")),
+    "replace": lambda path: path.with_name("other").replace(path),
+}
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere nothing keeps others from a file")
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_file_that_is_held_cannot_be_changed(tmp_path: Path, attack: str) -> None:
+    path = tmp_path / "held"
+    path.write_bytes(b"contents")
+    (tmp_path / "other").write_bytes(b"other")
+    with _library.hold(str(path)) as file:
+        with pytest.raises(PermissionError):
+            ATTACKS[attack](path)
+        assert file.read() == path.read_bytes() == b"contents"
+    ATTACKS[attack](path)
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="elsewhere nothing keeps others from a file")
+def test_a_file_that_another_may_change_cannot_be_held(tmp_path: Path) -> None:
+    path = tmp_path / "open"
+    path.write_bytes(b"contents")
+    with path.open("r+b"), pytest.raises(PermissionError, match="open") as refused:
+        _library.hold(str(path))
+    assert refused.value.winerror == 32  # type: ignore[attr-defined]  # a sharing violation

@@ -73,6 +73,44 @@ def test_a_bundled_library_that_is_not_the_official_one_is_refused(
     assert "SHA-256" in done.stdout
 
 
+SWAP = """
+import os, sys
+from wintun import _library
+
+impostor = sys.argv[1]
+check = _library.check_official
+
+def replace(path):
+    os.replace(impostor, path)
+
+def overwrite(path):
+    with open(impostor, "rb") as source, open(path, "r+b") as target:
+        target.write(source.read())
+
+def check_and_swap(file, path):
+    check(file, path)
+    for attack in (overwrite, os.remove, replace):
+        try:
+            attack(path)
+        except PermissionError:
+            print("failed")
+
+_library.check_official = check_and_swap
+"""
+
+
+def test_the_bundled_library_cannot_be_swapped_between_the_look_and_the_load(
+    run: Run, package: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "swap.py"
+    script.write_text(SWAP + CREATE, "utf-8")
+    before = (package / "wintun.dll").read_bytes()
+    done = run(str(script), str(plant(tmp_path / "impostor")), package=package)
+    assert done.stdout.splitlines()[:3] == ["failed"] * 3, done.stdout + done.stderr
+    assert "impostor" not in done.stdout
+    assert (package / "wintun.dll").read_bytes() == before
+
+
 def test_a_missing_library_says_where_to_get_it(run: Run, package: Path) -> None:
     (package / "wintun.dll").unlink()
     done = run("-c", CREATE, package=package)
