@@ -23,7 +23,7 @@ typedef struct module_state {
     PyObject *ring_corrupt_error;
     PyObject *closed_error;
     atom_u64 main_thread;    /* its ident (waiting.c), */
-    atom_u64 main_thread_of; /* in this process; 0: not asked for yet */
+    atom_u32 main_thread_of; /* after this many forks, and 1; 0: not asked for yet */
 } module_state;
 
 /* A method that takes positional and keyword arguments by vectorcall. */

@@ -98,6 +98,9 @@ void wait_while(bool (*condition)(void *context), void *context);
 /* Must come before the other functions, once. */
 void adapter_initialize(void);
 
+/* How many forks lie between the process that loaded this and the one that runs it. */
+uint32_t fork_count(void);
+
 /* Wraps a handle that was just created or opened. NULL: no memory; the handle is then closed. */
 shared_adapter *adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle);
 void adapter_reference(shared_adapter *adapter);

@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 
-/* How many forks lie between the process that loaded this and the one that runs it. */
 static atom_u32 forks;
 
 static void
@@ -21,6 +20,12 @@ adapter_initialize(void)
     platform_on_fork(count_fork);
 }
 
+uint32_t
+fork_count(void)
+{
+    return atom_u32_load(&forks);
+}
+
 shared_adapter *
 adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
 {
@@ -32,7 +37,7 @@ adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
     atom_u32_store(&adapter->references, 1);
     adapter->library = library;
     adapter->handle = handle;
-    adapter->process = atom_u32_load(&forks);
+    adapter->process = fork_count();
     platform_mutex_init(&adapter->lock);
     library->wintun.GetAdapterLUID(handle, &adapter->luid);
     return adapter;
@@ -62,7 +67,7 @@ adapter_enter(shared_adapter *adapter)
 bool
 adapter_is_ours(const shared_adapter *adapter)
 {
-    return adapter->process == atom_u32_load(&forks);
+    return adapter->process == fork_count();
 }
 
 /* Called exactly once, by the adapter's last user. */

@@ -11,7 +11,7 @@
 /* Asks Python which thread is the main one. That runs Python code, in which a signal handler may
  * raise: false with its exception set. */
 static bool
-find_main_thread(module_state *state, uint64_t process)
+find_main_thread(module_state *state, uint32_t process)
 {
     bool found = false;
     PyObject *threading = PyImport_ImportModule("threading");
@@ -24,7 +24,7 @@ find_main_thread(module_state *state, uint64_t process)
         if (found) {
             /* In this order: who sees the process sees its thread, too. */
             (void)atom_u64_exchange(&state->main_thread, main_ident);
-            (void)atom_u64_exchange(&state->main_thread_of, process);
+            atom_u32_store(&state->main_thread_of, process);
         }
     }
     Py_XDECREF(ident);
@@ -38,8 +38,8 @@ find_main_thread(module_state *state, uint64_t process)
 static int
 on_main_thread(module_state *state)
 {
-    uint64_t process = platform_process_id();
-    if (atom_u64_load(&state->main_thread_of) != process && !find_main_thread(state, process)) {
+    uint32_t process = fork_count() + 1;
+    if (atom_u32_load(&state->main_thread_of) != process && !find_main_thread(state, process)) {
         return -1;
     }
     return atom_u64_load(&state->main_thread) == PyThread_get_thread_ident();

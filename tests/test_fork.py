@@ -244,3 +244,35 @@ assert device.read(timeout=10) == packet(50)
 device.close()
 """
     )
+
+
+def test_a_log_callback_may_fork_inside_a_call() -> None:
+    """Also when the child returns through that call, whose locks are its parent's."""
+    check_clean_exit(
+        FORK
+        + """
+device = open_device("loop")
+device.down()
+forked = []
+def log(level, timestamp, message):
+    if not forked:
+        forked.append(os.fork())
+wintun.set_logger(log)
+with simulator.fault("WintunStartSession", 8):
+    try:
+        device.up()
+    except OSError as error:
+        assert error.winerror == 8, error
+wintun.set_logger(None)
+[child] = forked
+if child == 0:
+    device.close()
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
+device.up()
+device.write(packet(50))
+assert device.read(timeout=10) == packet(50)
+device.close()
+"""
+    )

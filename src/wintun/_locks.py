@@ -25,4 +25,7 @@ class ForkSafeLock:
         lock.acquire()
 
     def __exit__(self, *error: object) -> None:
-        self._locks[os.getpid()].release()
+        lock = self._locks.get(os.getpid())
+        # Not of this process if the fork came inside the block, as by a log callback that forks.
+        if lock is not None and lock._is_owned():  # type: ignore[attr-defined]
+            lock.release()
