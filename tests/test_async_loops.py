@@ -245,7 +245,7 @@ def test_the_events_for_a_loop_are_closed_with_their_last_owner(
     assert device.session is not None
     before = open_handles()
     events = Events(device.session)
-    assert open_handles() == before + 2 or before == 0
+    assert open_handles() > before or before == 0
     del events
     assert open_handles() == before
     closed = Events(device.session)
