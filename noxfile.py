@@ -363,14 +363,40 @@ def install_free_threaded(session: nox.Session) -> str:
 # --- Measurements: not among the checks, for they need a machine that does nothing else ---------
 
 BENCH_VERSIONS = ["3.11", "3.13"]
+BENCH_PARTS = ["imports", "rings", "latency", "adapters", "threads"]
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """What the package costs on this system; options after -- are those of benchmarks."""
+    """What the package costs on this system; options after -- are those of benchmarks.
+
+    Without any, it measures all and leaves the figures in docs/. WINTUN_FREE_THREADED names a
+    free-threaded Python, where its threads are measured, too.
+    """
     apt(session, {"gcc": "gcc"})
     session.install("--no-deps", str(copy_of_source(session)))
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    options = session.posargs
+    if not options:
+        options = ["--publish", "linux", "--repeats", "7", "--parts", *BENCH_PARTS, "growth"]
+        options += free_threaded(session)
+    session.run("python", "-m", "benchmarks", *options)
+
+
+def free_threaded(session: nox.Session) -> list[str]:
+    """Measures the threads where there is no GIL; the options that add them to the others."""
+    names = [os.environ.get("WINTUN_FREE_THREADED", ""), "python3.14t", "python3.13t"]
+    python = next(filter(None, map(shutil.which, names)), None)
+    if python is None:
+        return []
+    folder = scratch(session)
+    environment, figures = folder / "environment", str(folder / "threads.json")
+    session.run(python, "-m", "venv", str(environment), external=True)
+    own = str(environment / "bin" / "python")
+    source = str(copy_of_source(session))
+    session.run(own, "-m", "pip", "install", "--quiet", source, external=True)
+    command = [own, "-m", "benchmarks", "--parts", "threads", "--repeats", "5", "--json", figures]
+    session.run(*command, external=True)
+    return ["--free-threaded", figures]
 
 
 @nox.session(name="bench-windows", default=False)
@@ -390,7 +416,10 @@ def bench_windows(session: nox.Session, version: str) -> None:
     c_loop = str(work / "c_loop.dll")
     session.run("python", "-m", "benchmarks.build", c_loop, "--windows")
     python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
-    command = [*python, "benchmarks", "--c-loop", c_loop, *session.posargs]
+    options = session.posargs
+    if not options:
+        options = ["--publish", f"windows-{version}", "--repeats", "5", "--parts", *BENCH_PARTS]
+    command = [*python, "benchmarks", "--c-loop", c_loop, *options]
     session.run(*command, env=wine_environment(wine_prefix()))
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import wintun
 
-from . import adapters, chart, growth, imports, latency, report, rings, threads
+from . import adapters, chart, goals, growth, imports, latency, markdown, report, rings, threads
 
 PARTS = ("imports", "rings", "latency", "adapters", "threads", "growth")
-CHART_SIZES = (64, 1400)
+THREAD_SIZES = (64, 1400)
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def system() -> str:
@@ -40,6 +41,15 @@ def processor() -> str:
         return os.environ.get("PROCESSOR_IDENTIFIER", "")
 
 
+def load() -> str:
+    """How much the machine did before, as the system tells: processes over the last minute."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as figures:
+            return figures.read().split()[0]
+    except OSError:
+        return "unknown"
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     return {
@@ -49,6 +59,7 @@ def machine() -> dict[str, Any]:
         "system": system(),
         "processor": processor(),
         "processors": os.cpu_count(),
+        "load": load(),
         "wintun": wintun.__version__,
     }
 
@@ -61,7 +72,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--packets", type=int, default=100_000_000, help="for growth")
     made.add_argument("--share", type=float, default=1.0, help="of the packets of latency, threads")
     made.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    made.add_argument("--svg", type=Path, metavar="FILE", help="also draw a chart there")
+    made.add_argument(
+        "--publish", metavar="NAME", help="also put figures and charts of that name into docs/"
+    )
+    made.add_argument(
+        "--free-threaded", type=Path, metavar="FILE", help="a --json whose threads to add"
+    )
     made.add_argument("--compare", type=Path, metavar="FILE", help="figures of an earlier --json")
     made.add_argument("--tolerance", type=float, default=0.25, help="for --compare (default: 0.25)")
     made.add_argument("--c-loop", type=Path, metavar="LIBRARY", help="c_loop.c, built already")
@@ -75,7 +91,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "rings": (rings, lambda: rings.measure(args.sizes, args.repeats, args.c_loop)),
         "latency": (latency, lambda: latency.measure(args.repeats, args.share, args.c_loop)),
         "adapters": (adapters, lambda: adapters.measure(max(0.2, args.share))),
-        "threads": (threads, lambda: threads.measure(CHART_SIZES, args.repeats, args.share)),
+        "threads": (threads, lambda: threads.measure(THREAD_SIZES, args.repeats, args.share)),
         "growth": (growth, lambda: growth.measure(args.packets)),
     }
     figures: dict[str, Any] = {"machine": machine()}
@@ -86,16 +102,6 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def draw(args: argparse.Namespace, figures: dict[str, Any]) -> None:
-    about = figures["machine"]
-    subtitle = (
-        f"CPython {about['python']}, {about['system']}, {about['processor']}, {about['date']}; "
-        f"medians of {args.repeats} alternating runs"
-    )
-    drawing = chart.draw(figures["rings"], CHART_SIZES, "pipeline", subtitle)
-    args.svg.write_text(drawing, encoding="utf-8")
-
-
 def plain(value: Any) -> Any:
     """Named tuples as dictionaries, which keep the names in JSON."""
     if hasattr(value, "_asdict"):
@@ -103,18 +109,44 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def main() -> int:
-    args = parser().parse_args()
-    figures = measure(args)
-    if args.svg is not None and "rings" in figures:
-        draw(args, figures)
-    if args.json is not None:
-        report.write(args.json, {name: plain(value) for name, value in figures.items()})
-    if args.compare is None or "rings" not in figures:
-        return 0
+def publish(name: str, figures: dict[str, Any], repeats: int) -> None:
+    """Leaves figures and charts beside the documents, and in those that have marks for them."""
+    about = figures["machine"]
+    folder = DOCS / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    subtitle = (
+        f"The simulator's driver fills and empties them meanwhile. CPython {about['python']}, "
+        f"{about['system'].split('-with-')[0]}, {about['processor']}, {about['date']}."
+    )
+    for theme in chart.THEMES if "rings" in figures else ():
+        drawing = chart.draw(figures["rings"], subtitle, theme)
+        report.store(folder / f"{name}-{theme}.svg", drawing)
+    document = markdown.document(name, figures, repeats)
+    markdown.put(DOCS / "benchmarks.md", name, document)
+    markdown.put(DOCS.parent / "README.md", name, markdown.summary(name, figures, repeats))
+
+
+def compared(args: argparse.Namespace, figures: dict[str, Any]) -> int:
     worse = report.regressions(report.read(args.compare), figures["rings"], args.tolerance)
     print("\n".join(["Slower than before:", *worse]) if worse else "Nothing is slower than before.")
     return 1 if worse else 0
+
+
+def main() -> int:
+    args = parser().parse_args()
+    figures = measure(args)
+    figures["goals"] = goals.goals(figures)
+    print(goals.table(figures["goals"]), flush=True)
+    if args.free_threaded is not None:
+        added = report.read(args.free_threaded)["threads"]
+        figures["free_threaded"] = [threads.Threads(**row) for row in added]
+    stored = {name: plain(value) for name, value in figures.items()}
+    if args.json is not None:
+        report.write(args.json, stored)
+    if args.publish is not None:
+        publish(args.publish, figures, args.repeats)
+        report.write(DOCS / "benchmarks" / f"{args.publish}.json", stored)
+    return 0 if args.compare is None or "rings" not in figures else compared(args, figures)
 
 
 sys.exit(main())

@@ -16,8 +16,13 @@ def key_of(row: Result) -> Key:
     return row.situation, row.direction, row.size, row.call
 
 
+def store(target: Path, content: str) -> None:
+    """Writes a text file that is the same on every system."""
+    target.write_bytes(content.encode())
+
+
 def write(target: Path, figures: dict[str, Any]) -> None:
-    target.write_text(json.dumps(figures, indent=1, default=str) + "\n", encoding="utf-8")
+    store(target, json.dumps(figures, indent=1, default=str) + "\n")
 
 
 def read(source: Path) -> dict[str, Any]:
