@@ -24,6 +24,7 @@ import nox
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 TEST_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "test")
+TOGETHER_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "together")
 WHEEL_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "wheel")
 LINT_DEPENDENCIES = nox.project.dependency_groups(PYPROJECT, "lint")
 
@@ -136,6 +137,7 @@ def tests(session: nox.Session) -> None:
         session.skip("This machine has no such CPython.")
     apt(session, {"gcc": "gcc", "ip": "iproute2", "ping": "iputils-ping"}, optional=True)
     install(session)
+    session.install("--only-binary", ":all:", *TOGETHER_DEPENDENCIES)
     own = session.python == sys.executable
     scale = os.environ.get("WINTUN_TEST_SCALE", "1" if own else SMALL)
     parallel = [] if own else PARALLEL
@@ -345,10 +347,14 @@ def free_threaded(session: nox.Session) -> None:
     session.run(python, "-m", "pytest", *session.posargs, env=environment, external=True)
 
 
+def free_threaded_folder(session: nox.Session) -> Path:
+    return session.cache_dir.resolve() / "free-threaded"
+
+
 def install_free_threaded(session: nox.Session) -> str:
     """Installs the package and what tests it for a CPython without the GIL; returns its program."""
     apt(session, {"gcc": "gcc", "make": "make", "xz": "xz-utils"})
-    folder = session.cache_dir.resolve() / "free-threaded"
+    folder = free_threaded_folder(session)
     if not (folder / "bin" / "python3").exists():
         session.run("python", "tools/free_threaded.py", str(folder))
     environment = scratch(session) / "environment"
@@ -370,32 +376,26 @@ BENCH_PARTS = ["imports", "rings", "latency", "adapters", "threads"]
 def bench(session: nox.Session) -> None:
     """What the package costs on this system; options after -- are those of benchmarks.
 
-    Without any, it measures all and leaves the figures in docs/. WINTUN_FREE_THREADED names a
-    free-threaded Python, where its threads are measured, too.
+    Without any, it measures all and leaves the figures in docs/: threads also in the CPython
+    without the GIL, if the session free-threaded has built one.
     """
     apt(session, {"gcc": "gcc"})
     session.install("--no-deps", str(copy_of_source(session)))
     options = session.posargs
     if not options:
         options = ["--publish", "linux", "--repeats", "7", "--parts", *BENCH_PARTS, "growth"]
-        options += free_threaded(session)
+        options += threads_without_gil(session)
     session.run("python", "-m", "benchmarks", *options)
 
 
-def free_threaded(session: nox.Session) -> list[str]:
-    """Measures the threads where there is no GIL; the options that add them to the others."""
-    names = [os.environ.get("WINTUN_FREE_THREADED", ""), "python3.14t", "python3.13t"]
-    python = next(filter(None, map(shutil.which, names)), None)
-    if python is None:
+def threads_without_gil(session: nox.Session) -> list[str]:
+    """Measures threads where there is no GIL; returns the options that add them to the others."""
+    if not (free_threaded_folder(session) / "bin" / "python3").exists():
         return []
-    folder = scratch(session)
-    environment, figures = folder / "environment", str(folder / "threads.json")
-    session.run(python, "-m", "venv", str(environment), external=True)
-    own = str(environment / "bin" / "python")
-    source = str(copy_of_source(session))
-    session.run(own, "-m", "pip", "install", "--quiet", source, external=True)
-    command = [own, "-m", "benchmarks", "--parts", "threads", "--repeats", "5", "--json", figures]
-    session.run(*command, external=True)
+    python = install_free_threaded(session)
+    figures = str(scratch(session) / "threads.json")
+    command = [python, "-m", "benchmarks", "--parts", "threads", "--repeats", "5"]
+    session.run(*command, "--json", figures, external=True)
     return ["--free-threaded", figures]
 
 

@@ -15,8 +15,8 @@ from helpers import slot_size, usable
 SMALL_PACKET = 2048
 """A packet of up to this size is copied at once when it is read ahead."""
 
-AHEAD_PACKETS = 16
-AHEAD_BYTES = 16384
+AHEAD_PACKETS = 64
+AHEAD_BYTES = 65536
 
 
 def is_ip(packet: bytes | bytearray) -> bool:
@@ -97,17 +97,14 @@ class ReceiveRing(Ring):
             self.waiting.append(slot)
         return slot is not None
 
-    def corrupt(self) -> bool:
-        """Spoils the packet that is read next; true if one had to be delivered for that."""
+    def corrupt(self) -> None:
+        """Spoils the packet that is read next; one is delivered for that if there is none."""
         if not self.waiting:
             slot = self.add(b"")
             if slot is None:
-                return False  # a ring that is full of packets in hand: there is no next one
+                return  # a ring that is full of packets in hand: there is no next one
             self.waiting.append(slot)
-            slot.corrupt = True
-            return True
         self.waiting[0].corrupt = True
-        return False
 
     def release(self, slot: Slot) -> None:
         slot.done = True

@@ -85,7 +85,6 @@ class World:
         system.removed = True
         if system.session is not None:
             system.session.receive_ring.removed = True
-            system.session.signaled = True
 
     def session_of(self, name: str) -> Session:
         """Whose far side the simulator's functions reach."""
@@ -107,7 +106,6 @@ class World:
             return False
         system.delivered_packets += 1
         system.delivered_bytes += len(packet)
-        session.signaled = True
         return True
 
     def collect(self, name: str) -> bytes | None:
@@ -122,9 +120,7 @@ class World:
         return packet
 
     def corrupt(self, name: str) -> None:
-        session = self.session_of(name)
-        if session.receive_ring.corrupt():
-            session.signaled = True
+        self.session_of(name).receive_ring.corrupt()
 
     # --- Counts ---
 
@@ -207,8 +203,6 @@ class Session:
         self.runs = True
         self.packets_held = 0
         """By packets and batches of the program; those that were read ahead come on top."""
-        self.signaled: bool | None = False
-        """The read-wait event; None where a wait may have consumed it or not."""
         self.sent_packets = 0
         self.sent_bytes = 0
         self.ring_full = 0
@@ -293,13 +287,13 @@ class Session:
         self.check_open()
         return Held(self, self.receive_ring.take_many(most), for_sending=False)
 
-    def wait(self) -> bool | None:
-        """wait_read_event(0); None where both answers are right."""
+    def wait(self) -> bool:
+        """wait_read_event(0)."""
         self.check_open()
-        if self.receive_ring.store:
-            return True
-        answer, self.signaled = self.signaled, False
-        return answer
+        try:
+            return self.receive_ring.peek_stored() is not None
+        except OSError:
+            return True  # the next read tells
 
     # --- Writing ---
 
