@@ -56,7 +56,7 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
     }
     if (allocated > 0) {
         session_statistics *counted = &session->statistics;
-        atom_u64_count(send ? &counted->packets_sent : &counted->packets_discarded, allocated);
+        atom_u64_count(send ? &counted->packets_sent : &counted->packets_unsent, allocated);
         atom_u64_count(&counted->bytes_sent, send ? bytes : 0);
     }
     if (received + allocated > 0) {

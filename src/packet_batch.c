@@ -83,7 +83,7 @@ take_stored(batch_object *self, DWORD most)
         }
         BYTE *memory = malloc(received.size > 0 ? received.size : 1);
         if (memory == NULL) {
-            atom_u64_count(&self->session->statistics.packets_discarded, 1);
+            atom_u64_count(&self->session->statistics.packets_unread, 1);
             return;
         }
         memcpy(memory, received.copy, received.size);

@@ -151,7 +151,7 @@ read_ahead_discard(shared_session *session)
     platform_mutex_lock(&session->ahead->lock);
     while (!store_is_empty(session)) {
         take_front(session, &dropped);
-        atom_u64_count(&session->statistics.packets_discarded, 1);
+        atom_u64_count(&session->statistics.packets_unread, 1);
         if (dropped.in_ring != NULL) {
             session->api->ReleaseReceivePacket(session->handle, dropped.in_ring);
             session_unhold(session, 1);

@@ -400,13 +400,14 @@ session_statistics_method(PyObject *object, PyObject *ignored)
 {
     session_statistics *counted = &((session_object *)object)->shared->statistics;
     (void)ignored;
-    return Py_BuildValue("(KKKKKKKK)",
+    return Py_BuildValue("(KKKKKKKKK)",
                          (unsigned long long)atom_u64_load(&counted->packets_received),
                          (unsigned long long)atom_u64_load(&counted->bytes_received),
                          (unsigned long long)atom_u64_load(&counted->packets_sent),
                          (unsigned long long)atom_u64_load(&counted->bytes_sent),
                          (unsigned long long)atom_u64_load(&counted->ring_full),
-                         (unsigned long long)atom_u64_load(&counted->packets_discarded),
+                         (unsigned long long)atom_u64_load(&counted->packets_unsent),
+                         (unsigned long long)atom_u64_load(&counted->packets_unread),
                          (unsigned long long)atom_u64_load(&counted->waits),
                          (unsigned long long)atom_u64_load(&counted->spins));
 }
@@ -431,9 +432,9 @@ static PyMethodDef session_methods[] = {
     {"statistics", session_statistics_method, METH_NOARGS,
      "statistics()\n--\n\n"
      "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
-     "sent, bytes sent, calls that the full ring refused something, packets given back unused,\n"
-     "times that a thread went to sleep, times that it spun first. Any thread, also after the\n"
-     "end."},
+     "sent, bytes sent, calls that the full ring refused something, packets that were allocated\n"
+     "and given back unsent, packets that were taken out of the ring and lost unread, times that\n"
+     "a thread went to sleep, times that it spun first. Any thread, also after the end."},
     {"_duplicate_events", session_duplicate_events, METH_NOARGS,
      "_duplicate_events()\n--\n\n"
      "Handles for an event loop: (the read-wait event, an event that threads set when they leave\n"

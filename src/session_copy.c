@@ -44,7 +44,7 @@ session_attempt_until(session_object *self, int64_t deadline_ns, attempt_functio
 static PyObject *
 count_lost(shared_session *shared)
 {
-    atom_u64_count(&shared->statistics.packets_discarded, 1);
+    atom_u64_count(&shared->statistics.packets_unread, 1);
     return NULL;
 }
 
@@ -168,7 +168,7 @@ list_of_batch(shared_session *shared, const received_batch *batch)
     Py_BEGIN_ALLOW_THREADS
     release_batch(shared, batch);
     if (list == NULL) {
-        atom_u64_count(&shared->statistics.packets_discarded, batch->count);
+        atom_u64_count(&shared->statistics.packets_unread, batch->count);
     }
     Py_END_ALLOW_THREADS
     return list;

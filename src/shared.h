@@ -36,10 +36,11 @@ typedef struct session_statistics {
     atom_u64 bytes_received;
     atom_u64 packets_sent;
     atom_u64 bytes_sent;
-    atom_u64 ring_full;         /* calls that the full ring refused something in the end */
-    atom_u64 packets_discarded; /* accepted or received, and given back unused */
-    atom_u64 waits;             /* times that a thread went to sleep */
-    atom_u64 spins;             /* times that a thread looked again and again instead, first */
+    atom_u64 ring_full;      /* calls that the full ring refused something in the end */
+    atom_u64 packets_unsent; /* allocated, and given back without being sent */
+    atom_u64 packets_unread; /* taken out of the ring, and lost before anybody read them */
+    atom_u64 waits;          /* times that a thread went to sleep */
+    atom_u64 spins;          /* times that a thread looked again and again instead, first */
 } session_statistics;
 
 /* How much arrived lately: whether it pays to spin before a wait. */

@@ -27,9 +27,11 @@ class Statistics(NamedTuple):
     bytes_sent: int
     ring_full: int
     """Writes that were refused because the ring was full: those packets were not sent."""
-    packets_discarded: int
-    """Packets that were allocated for sending and given back unsent, or that were read ahead and
-    not asked for before the end of the session."""
+    packets_unsent: int
+    """Packets that were allocated for sending and given back unsent."""
+    packets_unread: int
+    """Packets that were received, but lost because nobody asked for them before the end of the
+    session, or because there was no memory for them."""
     waits: int
     """Times that a thread went to sleep to wait for a packet."""
     spins: int

@@ -114,7 +114,7 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         self._configuration_lock = ForkSafeLock()
         # The last session, kept when it has ended: calls that are about to leave still count.
         self._session: _wintun.Session | None = None
-        self._earlier_sessions: tuple[int, ...] = (0,) * 8
+        self._earlier_sessions: tuple[int, ...] = (0,) * 9
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
         self._name = adapter.name

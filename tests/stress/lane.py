@@ -241,12 +241,12 @@ class Round:
 
     def check_statistics(self) -> None:
         """Calls of readers and writers that were interrupted by the end count, too."""
-        got, _, sent, _, _, discarded, _, _ = self.session.statistics()
-        unsent = sum(len(sender.discarded) for sender in self.senders)
+        got, _, sent, _, _, unsent, unread, _, _ = self.session.statistics()
+        assert unsent == sum(len(sender.discarded) for sender in self.senders)
         accepted = expected_of(self.senders)
         in_doubt = sum(sender.in_doubt for sender in self.senders)
         assert accepted <= sent <= accepted + in_doubt
-        assert got == arrived(self.receivers) + discarded - unsent
+        assert got == arrived(self.receivers) + unread
 
 
 def arrived(receivers: list[Account]) -> int:

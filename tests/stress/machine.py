@@ -213,7 +213,7 @@ class Machine(RuleBasedStateMachine):
     def sessions_agree(self) -> None:
         for session in self.sessions():
             assert session.real.closed is session.ended
-            assert session.real.statistics()[:6] == session.statistics()
+            assert session.real.statistics()[:7] == session.statistics()
             assert session.real.capacity == session.capacity
 
     def systems_agree(self) -> None:
@@ -226,7 +226,7 @@ class Machine(RuleBasedStateMachine):
         for device in self.world.devices:
             assert device.real.is_up is device.is_up
             assert device.real.closed is device.adapter.closed
-            assert device.real.statistics[:6] == device.statistics()
+            assert device.real.statistics[:7] == device.statistics()
 
     def warnings_agree(self) -> None:
         due = [warning for warning in self.warned if warning.category is ResourceWarning]

@@ -206,7 +206,8 @@ class Session:
         self.sent_packets = 0
         self.sent_bytes = 0
         self.ring_full = 0
-        self.discarded = 0
+        self.unsent = 0
+        self.unread = 0
         self.real: Any = None
         adapter.session = adapter.system.session = self
         adapter.world.sessions.append(self)
@@ -216,7 +217,8 @@ class Session:
         """The beginning of Session.statistics()."""
         received = self.receive_ring
         sent = (self.sent_packets, self.sent_bytes)
-        return (received.packets, received.bytes, *sent, self.ring_full, self.discarded)
+        lost = (self.ring_full, self.unsent, self.unread)
+        return (received.packets, received.bytes, *sent, *lost)
 
     @property
     def holds(self) -> int:
@@ -227,7 +229,7 @@ class Session:
         if self.ended:
             return
         self.ended = True
-        self.discarded += self.receive_ring.discard_store()
+        self.unread += self.receive_ring.discard_store()
         self.finish_if_unused()
 
     def finish_if_unused(self) -> None:
@@ -375,7 +377,7 @@ class Held:
             self.session.sent_packets += 1
             self.session.sent_bytes += len(packet.content)
         else:
-            self.session.discarded += 1
+            self.session.unsent += 1
 
     def release(self) -> None:
         if self.views:
@@ -401,7 +403,7 @@ class Device:
         self.session: Session | None = None
         """The last one that was started."""
         self.attached: Session | None = None
-        self.earlier: tuple[int, ...] = (0,) * 6
+        self.earlier: tuple[int, ...] = (0,) * 7
         self.real: Any = None
 
     @property
