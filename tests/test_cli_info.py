@@ -14,6 +14,7 @@ import pytest
 
 import wintun
 from wintun import _library
+from wintun.cli.numbers import number_of
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -117,3 +118,24 @@ def test_bad_arguments_end_with_code_2_and_a_word_on_the_usage(arguments: list[s
     assert "Traceback" not in done.stderr
     assert "usage:" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("0000000000000000007", 7),
+        ("99999999999999999999", 10**20 - 1),
+        ("9" * 21, None),
+        ("9" * 5000, None),
+        ("", None),
+        ("-1", None),
+        ("+1", None),
+        (" 1", None),
+        ("1_0", None),
+        ("\u0663", None),
+        ("\u00b2", None),
+    ],
+)
+def test_a_number_is_decimal_digits_and_not_too_many(text: str, number: int | None) -> None:
+    assert number_of(text) == number
