@@ -473,7 +473,7 @@ def fuzz(session: nox.Session) -> None:
     folder = str(scratch(session))
     environment = {"PYTHONPATH": "tests"}
     session.run("python", "-m", "fuzz", "--folder", folder, *session.posargs, env=environment)
-    scale = os.environ.get("WINTUN_TEST_SCALE", "20")
+    scale = os.environ.get("WINTUN_TEST_SCALE", "5")
     tests = ["tests/hostile", "--override-ini=timeout=3600"]
     session.run("python", "-m", "pytest", *tests, env={"WINTUN_TEST_SCALE": scale})
 

@@ -27,17 +27,26 @@ _WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion")
 _INCLUDES = tuple(f"-I{ROOT / folder}" for folder in ("src/simulator", "include", "src"))
 
 
+def plain_environment() -> dict[str, str]:
+    """Returns the environment for a program that brings its own sanitizer, or none.
+
+    One that this Python was started with is not that program's business.
+    """
+    return {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+
+
 def compile_c(arguments: Sequence[str | Path], folder: Path, compiler: Sequence[str] = ()) -> None:
     """Runs the compiler in a folder, where what it makes has its name by default."""
     command = [*(compiler or COMPILER), "-std=c11", *_WARNINGS, *_INCLUDES, *map(str, arguments)]
     command += [] if "-c" in arguments else ["-lpthread", "-ldl"]
-    # A sanitizer that this Python was started with is not the compiler's business.
-    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    subprocess.run(command, check=True, cwd=folder, env=environment)
+    subprocess.run(command, check=True, cwd=folder, env=plain_environment())
 
 
 def compiles(arguments: Sequence[str], folder: Path) -> bool:
     """Whether the compiler makes a program with these options."""
     (folder / "probe.c").write_text("int\nmain(void)\n{\n    return 0;\n}\n", encoding="ascii")
     command = [*COMPILER, *arguments, "probe.c", "-o", "probe"]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, check=False, env=plain_environment()
+    )
+    return done.returncode == 0

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from compilers import MISSING
+from compilers import MISSING, plain_environment
 from fuzz import python_targets
 from fuzz.harness import C_TARGETS, PYTHON_TARGETS, build_replays, corpus, write_corpus
 from helpers import HANG_SECONDS
@@ -20,8 +19,8 @@ from helpers import HANG_SECONDS
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_the_c_targets_take_every_input(tmp_path: Path) -> None:
     sanitized = build_replays(tmp_path)
-    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    environment["ASAN_OPTIONS"] = "detect_leaks=0"  # what a target keeps is the fuzzer's to tell
+    # What a target keeps from one input to the next is the fuzzer's to judge.
+    environment = {**plain_environment(), "ASAN_OPTIONS": "detect_leaks=0"}
     for target in C_TARGETS:
         files = write_corpus(target, tmp_path / f"corpus-{target}")
         done = subprocess.run(
