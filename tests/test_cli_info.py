@@ -110,6 +110,9 @@ def test_the_version_is_told() -> None:
         ["demo", "--wire", "udp:127.0.0.1:65536"],
         ["demo", "--wire", "udp:127.0.0.1:000099999"],
         ["demo", "--wire", "udp::4000"],
+        ["demo", "--wire", "udp:[:4000"],
+        ["demo", "--wire", "udp:[]:4000"],
+        ["demo", "--wire", "udp:[[::1]]:4000"],
     ],
 )
 def test_bad_arguments_end_with_code_2_and_a_word_on_the_usage(arguments: list[str]) -> None:

@@ -134,6 +134,7 @@ def option(data: bytes) -> None:
         elif isinstance(value, wires.UdpWire):
             assert 0 < value._port < 65536
             assert value._host
+            assert not {"[", "]"} & set(value._host)
 
 
 # --- Devices, which stay for the next input ------------------------------------------------------

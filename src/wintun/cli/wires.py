@@ -65,10 +65,18 @@ def parse(text: str) -> Wire:
     if text == "tun":
         return TunWire()
     host, _, port = rest.rpartition(":")
+    host = _without_brackets(host)
     number = number_of(port)
     if kind == "udp" and host and number is not None and 0 < number < 65536:
-        return UdpWire(host.strip("[]"), number)
+        return UdpWire(host, number)
     raise argparse.ArgumentTypeError(f"not builtin, tun or udp:HOST:PORT: {text!r}")
+
+
+def _without_brackets(host: str) -> str:
+    """Returns a host without the pair that may enclose it; "" for any other brackets."""
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    return "" if "[" in host or "]" in host else host
 
 
 def neighbour_of(interface: Interface) -> Interface:
