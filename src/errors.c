@@ -98,10 +98,14 @@ raise_as(PyObject *type, const char *text, DWORD code)
 {
     PyObject *error = PyObject_CallFunction(type, "is", errno_of(code), text);
     PyObject *number = error != NULL ? PyLong_FromUnsignedLong(code) : NULL;
-    /* Windows' OSError has the attribute already; elsewhere this makes it. */
-    if (number != NULL && PyObject_SetAttrString(error, "winerror", number) == 0) {
+    PyObject *kept = number != NULL ? PyObject_GetAttrString(error, "__dict__") : NULL;
+    /* Windows' OSError has the attribute already, but forgets it when it is pickled: what its
+     * dictionary has is set again then. Elsewhere both are the same. */
+    if (kept != NULL && PyDict_SetItemString(kept, "winerror", number) == 0 &&
+        PyObject_SetAttrString(error, "winerror", number) == 0) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     }
+    Py_XDECREF(kept);
     Py_XDECREF(number);
     Py_XDECREF(error);
     return NULL;

@@ -41,9 +41,6 @@ logger_initialize(void)
 void
 logger_start(void)
 {
-    /* What an interpreter before this one has left here, if its exit was followed by a
-     * set_logger(), went with that interpreter. */
-    logger.callback = NULL;
     atom_u32_store(&logger.chosen, 0);
     atom_u32_store(&logger.stopped, 0);
 }
@@ -102,12 +99,16 @@ deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message)
     platform_set_thread_error(error);
 }
 
-/* Returns the callback before, a reference that it hands over, or NULL. */
+/* Returns the callback before, a reference that it hands over, or NULL. None is kept after the
+ * stop: it would stay behind when its interpreter goes. */
 static PyObject *
 replace_callback(PyObject *callback)
 {
-    Py_XINCREF(callback);
     platform_mutex_lock(&logger.lock);
+    if (atom_u32_load(&logger.stopped) != 0) {
+        callback = NULL;
+    }
+    Py_XINCREF(callback);
     PyObject *before = logger.callback;
     logger.callback = callback;
     platform_mutex_unlock(&logger.lock);

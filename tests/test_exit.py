@@ -196,3 +196,76 @@ def test_ctrl_c_ends_a_wait_of_the_main_thread(wait: str) -> None:
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=HANG_SECONDS)
     assert (output, errors, process.returncode) == ("interrupted\n", "", 0)
+
+
+LOOPS = {
+    "default loop": "asyncio.new_event_loop()",
+    "selector loop": "asyncio.SelectorEventLoop()",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("wire", ["memory", "host", "flood"])
+def test_the_interpreter_exits_with_loops_in_daemon_threads(loop: str, wire: str) -> None:
+    check_clean_exit(
+        f"""
+        import asyncio
+        tun = open_device("{wire}")
+        async def read():
+            while True:
+                await tun.read_async()
+        def run():
+            loop = {LOOPS[loop]}
+            loop.run_until_complete(read())
+        start(run, count=2)
+        """,
+        "-W",
+        "ignore::ResourceWarning",
+    )
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("end", ["pass", "tun.close()", "tun.down()"])
+def test_the_interpreter_exits_with_tasks_of_a_loop_that_is_over(loop: str, end: str) -> None:
+    check_clean_exit(
+        f"""
+        import asyncio
+        tun = open_device()
+        loop = {LOOPS[loop]}
+        async def read():
+            await tun.read_async()
+        async def main():
+            global tasks
+            tasks = [asyncio.ensure_future(read()) for _ in range(3)]
+            await asyncio.sleep(0.1)
+        loop.run_until_complete(main())
+        for task in tasks:
+            task._log_destroy_pending = False  # that they are left is what this is about
+        {end}
+        """,
+        "-W",
+        "ignore::ResourceWarning",
+    )
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_log_lines_may_go_on_until_and_after_the_end_of_the_interpreter(daemon: bool) -> None:
+    check_clean_exit(
+        f"""
+        lines = []
+        wintun.set_logger(lambda *line: lines.append(line))
+        simulator.log(wintun.LOG_INFO, "line", count=2**31 - 1, wait=False)
+        tun = open_device()
+        def wait():
+            try:
+                tun.read(timeout=None)
+            except wintun.ClosedError:
+                pass
+        start(wait, daemon={daemon})
+        # The library's thread goes on while this is taken apart, and after that.
+        atexit.register(lambda: (time.sleep(0.2), tun.close()))
+        if not {daemon}:
+            tun.close()
+        assert lines
+        """
+    )

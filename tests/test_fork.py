@@ -94,7 +94,8 @@ def test_a_forked_child_cannot_use_its_parents_device(call: str) -> None:
     [
         "sys.exit(0)",
         "received.release(); allocated.send(); several.release(); to_send.send()",
-        "device.close(); received.release(); allocated.release(); several.release()",
+        # The last of them ends the session, where it is one's own.
+        "device.close(); received.release(); allocated.send(); several.release(); to_send.send()",
         "del globals()['received'], globals()['allocated'], globals()['several']",
     ],
 )

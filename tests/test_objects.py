@@ -11,6 +11,7 @@ import pydoc
 import sys
 import weakref
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -102,6 +103,14 @@ def test_errors_that_are_python_s_own_can_be_pickled_with_their_codes() -> None:
         wintun.Adapter.create("refused", "Test")
     again = pickle.loads(pickle.dumps(refused.value))
     assert (type(again), again.winerror) == (PermissionError, 5)
+    assert str(again) == str(refused.value)
+
+
+def test_errors_about_the_library_can_be_pickled_with_their_codes(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as refused:
+        wintun.load(tmp_path / "none")
+    again = pickle.loads(pickle.dumps(refused.value))
+    assert (type(again), again.winerror) == (FileNotFoundError, 2)
     assert str(again) == str(refused.value)
 
 

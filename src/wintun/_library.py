@@ -211,4 +211,5 @@ def _error(text: str, path: str, number: int, winerror: int) -> OSError:
     # Not by the constructor: on Windows that chooses another class by the Win32 code.
     error = OSError(number, text, path)
     setattr(error, "winerror", winerror)  # noqa: B010
+    vars(error)["winerror"] = winerror  # which Windows' OSError forgets when it is pickled
     return error
