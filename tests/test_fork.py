@@ -111,7 +111,9 @@ several = device.receive_packets(3)
 allocated = device.allocate_send_packet(60)
 to_send = device.allocate_send_packets([70, 80])
 def in_child():
+    before = simulator.counts()
     {in_child}
+    assert simulator.counts() == before  # the library was not called
 run_child(in_child)
 assert bytes(received) == packet(100)
 assert [bytes(view) for view in several] == [packet(200), packet(300), packet(400)]
