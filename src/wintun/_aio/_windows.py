@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import sys
 from asyncio import AbstractEventLoop
 from contextlib import suppress
+from weakref import WeakSet
 
 from ._asyncio import AsyncioWatch
 
@@ -41,6 +43,10 @@ _unregister.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 _unregister.restype = ctypes.c_int
 
 
+_is_finalizing = sys.is_finalizing
+_keep = ctypes.pythonapi.Py_IncRef
+
+
 class RegisteredWait:
     """Calls back, in a thread of the system's, whenever an event is signaled.
 
@@ -56,20 +62,39 @@ class RegisteredWait:
     ) -> None:
         self._events = events
         self._function = _callback_type(lambda _context, _timed_out: callback())
-        self._wait = ctypes.c_void_p()
+        wait = ctypes.c_void_p()
         flags = _EXECUTE_IN_WAIT_THREAD | (_EXECUTE_ONLY_ONCE if once else 0)
-        wait = ctypes.byref(self._wait)
-        if not _register(wait, event, self._function, None, _INFINITE, flags):
+        self._waits = [wait]  # one, or none when it was ended
+        if not _register(ctypes.byref(wait), event, self._function, None, _INFINITE, flags):
+            self._waits.clear()
             raise ctypes.WinError(ctypes.get_last_error())
+        _open.add(self)
 
     def close(self) -> None:
         """Ends the wait; returns when no call back is under way. Any number of times."""
-        wait, self._wait = self._wait, ctypes.c_void_p()
-        if wait:
+        try:
+            wait = self._waits.pop()
+        except IndexError:
+            return
+        if _is_finalizing():
+            # A call back that is under way never comes to its end, and may still use the function.
+            _keep(ctypes.py_object(self._function))
+            _unregister(wait, None)
+        else:
             _unregister(wait, _UNTIL_CALLBACKS_ARE_DONE)
 
     def __del__(self) -> None:
         self.close()
+
+
+_open: WeakSet[RegisteredWait] = WeakSet()
+
+
+# While call backs can still end: the interpreter's end would leave them where they are.
+@atexit.register
+def _close_all() -> None:
+    for wait in list(_open):
+        wait.close()
 
 
 class CallbackWatch(AsyncioWatch):
