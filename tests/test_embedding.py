@@ -48,7 +48,7 @@ with wintun.TunDevice("embedded") as device:
     simulator.log(wintun.LOG_INFO, "line", count=5)
 assert [message for _, _, message in lines].count("line") == 5, lines
 {at_the_end}
-simulator.log(wintun.LOG_INFO, "line", count=100_000, wait=False)
+simulator.log(wintun.LOG_INFO, "late", count=100_000, wait=False)  # into the next one, too
 print("used", flush=True)
 """
 
