@@ -26,6 +26,15 @@ static uint32_t last_number;
 
 /* --- References ------------------------------------------------------------------------------ */
 
+static void
+destroy(adapter *self)
+{
+    settings_clear(&self->wanted);
+    interfaces_destroy(&self->ip);
+    platform_mutex_destroy(&self->lock);
+    free(self);
+}
+
 void
 adapter_retain(adapter *self)
 {
@@ -41,10 +50,7 @@ adapter_release(adapter *self)
     bool last = --self->references == 0;
     global_unlock();
     if (last) {
-        settings_clear(&self->wanted);
-        interfaces_destroy(&self->ip);
-        platform_mutex_destroy(&self->lock);
-        free(self);
+        destroy(self);
     }
 }
 
@@ -148,8 +154,7 @@ make_adapter(const WCHAR *name, const GUID *guid)
     self->index = FIRST_INTERFACE_INDEX + number;
     self->wanted = settings_of(self->utf8);
     if (!interfaces_init(&self->ip, self->luid, self->index, self->wanted.delay_ms)) {
-        settings_clear(&self->wanted);
-        free(self);
+        destroy(self);
         return NULL;
     }
     return self;

@@ -306,6 +306,12 @@ WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip, DWORD Time
 }
 
 DWORD WINAPI
+WintunSimulatorGetCalls(const char *Function, DWORD *Calls)
+{
+    return fault_count_calls(Function, Calls) ? ERROR_SUCCESS : ERROR_PROC_NOT_FOUND;
+}
+
+DWORD WINAPI
 WintunSimulatorSetDelay(const char *Function, DWORD Milliseconds)
 {
     return fault_set_delay(Function, Milliseconds) ? ERROR_SUCCESS : ERROR_PROC_NOT_FOUND;

@@ -109,6 +109,10 @@ SIMULATOR_EXPORT void WINAPI WintunSimulatorGetCounts(SIMULATOR_COUNTS *Counts);
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip,
                                                       DWORD Times);
 
+/* Stores how often an exported function was called since its fault was set, as long as that was not
+ * over: more than its Skip says that it was met. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorGetCalls(const char *Function, DWORD *Calls);
+
 /* Makes every call of an exported function take this much longer. 0 removes it. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetDelay(const char *Function, DWORD Milliseconds);
 

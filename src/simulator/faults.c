@@ -13,6 +13,7 @@
 
 typedef struct fault {
     DWORD code;
+    DWORD calls; /* since it was set, until it is over */
     DWORD skip;
     DWORD times;
     DWORD delay_ms;
@@ -66,6 +67,7 @@ count_call(fault *met)
     if (met->times == 0) {
         return ERROR_SUCCESS;
     }
+    met->calls++;
     if (met->skip > 0) {
         met->skip--;
         return ERROR_SUCCESS;
@@ -98,7 +100,20 @@ fault_set(const char *name, DWORD code, DWORD skip, DWORD times)
         found->code = code != ERROR_SUCCESS ? code : FAULT_WITHOUT_CODE;
         found->skip = skip;
         found->times = times;
+        found->calls = 0;
         update_active();
+    }
+    global_unlock();
+    return found != NULL;
+}
+
+bool
+fault_count_calls(const char *name, DWORD *calls)
+{
+    global_lock();
+    const fault *found = find(name);
+    if (found != NULL) {
+        *calls = found->calls;
     }
     global_unlock();
     return found != NULL;

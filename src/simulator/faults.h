@@ -48,6 +48,9 @@ fault_last_error(DWORD code)
 /* False if there is no function of this exported name. Code 0: the function fails without one.
  * Times 0: it does not fail. */
 bool fault_set(const char *name, DWORD code, DWORD skip, DWORD times);
+
+/* Stores how often the function was called since its fault was set. */
+bool fault_count_calls(const char *name, DWORD *calls);
 bool fault_set_delay(const char *name, DWORD milliseconds);
 void fault_reset(void);
 

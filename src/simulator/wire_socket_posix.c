@@ -65,8 +65,12 @@ wire_socket_duplicate(DWORD64 socket, DWORD *code)
         return NULL;
     }
     atom_u32_store(&wire->references, 1);
+    errno = EBADF;
     wire->descriptor = socket <= 0x7FFFFFFF ? fcntl((int)socket, F_DUPFD_CLOEXEC, 0) : -1;
-    *code = wire->descriptor != -1 ? prepare(wire) : ERROR_INVALID_HANDLE;
+    *code = errno == EBADF ? ERROR_INVALID_HANDLE : ERROR_NOT_ENOUGH_MEMORY;
+    if (wire->descriptor != -1) {
+        *code = prepare(wire);
+    }
     if (*code != ERROR_SUCCESS) {
         wire_socket_release(wire);
         return NULL;

@@ -50,6 +50,7 @@ __all__ = [
     "KernelTun",
     "Statistics",
     "Wire",
+    "calls",
     "collect",
     "corrupt_ring",
     "counts",
@@ -148,6 +149,7 @@ _PARAMETERS: dict[str, tuple[type, ...]] = {
     "GetStatistics": (_text, ctypes.POINTER(_CStatistics)),
     "GetCounts": (ctypes.POINTER(_CCounts),),
     "SetFault": (_text, _u32, _u32, _u32),
+    "GetCalls": (_text, _u32_pointer),
     "SetDelay": (_text, _u32),
     "Pause": (_text, ctypes.c_int32),
     "RemoveAdapter": (_text,),
@@ -360,8 +362,8 @@ def set_fault(function: str, code: int | None, *, skip: int = 0, times: int | No
     _check_range("skip", skip, 0, _FOR_EVER)
     if times is not None:
         _check_range("times", times, 0, _FOR_EVER - 1)
-    calls = _FOR_EVER if times is None else times
-    arguments = (code or 0, skip, calls if code != 0 else 0)
+    fail = _FOR_EVER if times is None else times
+    arguments = (code or 0, skip, fail if code != 0 else 0)
     _check_function(_functions["SetFault"](_name(function), *arguments), function)
 
 
@@ -375,6 +377,20 @@ def fault(
         yield
     finally:
         set_fault(function, 0)
+
+
+def calls(function: str) -> int:
+    """Returns how often a function of the library was called since its fault was set.
+
+    Until the fault is over: more calls than it skips say that it was met. One that skips 2**32 - 1
+    calls only counts them.
+
+    Raises:
+        ValueError: There is no such function.
+    """
+    counted = _u32()
+    _check_function(_functions["GetCalls"](_name(function), ctypes.byref(counted)), function)
+    return counted.value
 
 
 def set_delay(function: str, milliseconds: int) -> None:
@@ -621,4 +637,6 @@ def _check(code: int, adapter: str | None) -> None:
         raise LookupError(f"the simulator has no adapter {adapter!r}")
     if code == _INVALID_HANDLE:
         raise LookupError(f"adapter {adapter!r} has no session")
-    raise OSError(f"the simulator failed with Win32 error {code}")
+    error = OSError(f"the simulator failed with Win32 error {code}")
+    setattr(error, "winerror", code)  # noqa: B010
+    raise error

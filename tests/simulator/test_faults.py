@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from contextlib import suppress
 from typing import Callable
 
 import pytest
@@ -40,6 +41,20 @@ def test_a_fault_skips_then_fails_then_is_over(unique_name: Callable[[], str]) -
     assert codes == [0, 0, 31, 31, 31, 0, 0]
 
 
+def test_calls_are_counted_from_when_a_fault_is_set_until_it_is_over(
+    unique_name: Callable[[], str],
+) -> None:
+    name = unique_name()
+    with wintun.Adapter.create(name, "Test"):
+        for skip, calls in ((2**32 - 1, 5), (3, 4), (0, 1)):
+            simulator.set_fault("WintunOpenAdapter", 31, skip=skip, times=1)
+            assert simulator.calls("WintunOpenAdapter") == 0
+            for _ in range(5):
+                with suppress(OSError):
+                    wintun.Adapter.open(name).close()
+            assert simulator.calls("WintunOpenAdapter") == calls
+
+
 def test_a_fault_lasts_until_it_is_taken_away(unique_name: Callable[[], str]) -> None:
     with simulator.fault("WintunCreateAdapter", 5):
         for _ in range(10):
@@ -67,6 +82,8 @@ def test_a_function_that_is_not_there_is_told(function: str) -> None:
         simulator.set_fault(function, 5)
     with pytest.raises(ValueError, match="no function"):
         simulator.set_delay(function, 5)
+    with pytest.raises(ValueError, match="no function"):
+        simulator.calls(function)
 
 
 def test_a_delay_makes_calls_take_longer(unique_name: Callable[[], str]) -> None:
