@@ -139,6 +139,9 @@ load_library(PyObject *module, PyObject *argument)
     Py_BEGIN_ALLOW_THREADS
     loaded = library_load(path, &code, text, sizeof(text));
     Py_END_ALLOW_THREADS
+    if (loaded == NULL && code == ERROR_NOT_ENOUGH_MEMORY) {
+        return PyErr_NoMemory();
+    }
     if (loaded == NULL) {
         (void)PyOS_snprintf(message, sizeof(message), "cannot load %.1024s", path);
         return raise_error_with_advice(message, code, text);

@@ -179,6 +179,9 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
     if (result == OUTCOME_CLOSED) {
         return raise_closed(self->state, "adapter");
     }
+    if (result == OUTCOME_NO_MEMORY) {
+        return PyErr_NoMemory();
+    }
     if (result != OUTCOME_DONE) {
         return raise_error(function, code);
     }

@@ -87,7 +87,6 @@ open_library(const char *path, DWORD *code, char *text, size_t text_size)
         return NULL;
     }
     *code = ERROR_NOT_ENOUGH_MEMORY;
-    platform_error_text(*code, text, text_size);
     opened = calloc(1, sizeof(*opened));
     if (opened == NULL) {
         goto cleanup_handle;

@@ -68,27 +68,31 @@ add_entry(batch_object *self, BYTE *memory, DWORD size, packet_kind kind)
 
 /* --- Receiving ------------------------------------------------------------------------------- */
 
-/* Moves what was read ahead to the batch, in memory of its own. */
-static void
-take_stored(batch_object *self, DWORD most)
+/* Moves one packet that was read ahead to the batch, in memory of its own. What there is no memory
+ * for stays. */
+static outcome
+take_stored(batch_object *self)
 {
     received_packet received;
     DWORD code;
-    while (self->count < (Py_ssize_t)most &&
-           receive_stored(self->session, &received, &code) == OUTCOME_DONE) {
-        if (received.in_ring != NULL) {
-            add_entry(self, (BYTE *)received.in_ring, received.size, PACKET_RECEIVED);
-            session_leave(self->session); /* the hold is enough from here on */
-            continue;
-        }
-        BYTE *memory = malloc(received.size > 0 ? received.size : 1);
-        if (memory == NULL) {
-            atom_u64_count(&self->session->statistics.packets_unread, 1);
-            return;
-        }
-        memcpy(memory, received.copy, received.size);
-        add_entry(self, memory, received.size, PACKET_COPY);
+    BYTE *memory = malloc(SMALL_PACKET);
+    if (memory == NULL) {
+        return OUTCOME_NO_MEMORY;
     }
+    outcome result = receive_stored(self->session, &received, &code);
+    if (result != OUTCOME_DONE) {
+        free(memory);
+        return result;
+    }
+    if (received.in_ring != NULL) {
+        free(memory);
+        add_entry(self, (BYTE *)received.in_ring, received.size, PACKET_RECEIVED);
+        session_leave(self->session); /* the hold is enough from here on */
+        return OUTCOME_DONE;
+    }
+    memcpy(memory, received.copy, received.size);
+    add_entry(self, memory, received.size, PACKET_COPY);
+    return OUTCOME_DONE;
 }
 
 static outcome
@@ -104,7 +108,10 @@ take_from_ring(batch_object *self, DWORD most, DWORD *code)
             break;
         }
         if (taken.count == 0) {
-            take_stored(self, most);
+            result = take_stored(self);
+            if (result == OUTCOME_NO_MEMORY) {
+                break;
+            }
             continue;
         }
         for (DWORD i = 0; i < taken.count; i++) {
@@ -143,6 +150,9 @@ packet_batch_receive(module_state *state, shared_session *session, DWORD most)
         return (PyObject *)self;
     }
     Py_DECREF(self);
+    if (result == OUTCOME_NO_MEMORY) {
+        return PyErr_NoMemory();
+    }
     return result == OUTCOME_CLOSED ? raise_closed(state, "session")
                                     : raise_ring_error(state, "WintunReceivePacket", code);
 }

@@ -227,18 +227,25 @@ platform_handle_close(HANDLE handle)
     (void)close(handle_descriptor(handle));
 }
 
-/* Takes the signal off an auto-reset event; false if another thread took it first. */
-static bool
+/* Takes the signal off an auto-reset event: 1, 0 if another thread took it first, -1 if the event
+ * cannot be read. */
+static int
 consume_signal(int descriptor)
 {
-    bool consumed = false;
+    int consumed = 0;
     char bytes[256];
     for (;;) {
         ssize_t count = read(descriptor, bytes, sizeof(bytes));
-        if (count > 0) {
-            consumed = true;
+        if (count == -1 && errno == EINTR) {
+            continue;
         }
-        if (count < (ssize_t)sizeof(bytes) && !(count == -1 && errno == EINTR)) {
+        if (count == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
+            return -1;
+        }
+        if (count > 0) {
+            consumed = 1;
+        }
+        if (count < (ssize_t)sizeof(bytes)) {
             return consumed;
         }
     }
@@ -285,11 +292,9 @@ platform_wait(HANDLE cancel, const HANDLE *events, unsigned count, int64_t timeo
             return PLATFORM_WAIT_CANCELLED;
         }
         for (unsigned i = 0; i < count; i++) {
-            if ((polled[i + 1].revents & POLLNVAL) != 0) {
-                return PLATFORM_WAIT_FAILED;
-            }
-            if (polled[i + 1].revents != 0 && consume_signal(polled[i + 1].fd)) {
-                return (int)i;
+            int consumed = polled[i + 1].revents != 0 ? consume_signal(polled[i + 1].fd) : 0;
+            if (consumed != 0) {
+                return consumed > 0 ? (int)i : PLATFORM_WAIT_FAILED;
             }
         }
         if (timeout_ns == 0) {

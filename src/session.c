@@ -51,6 +51,12 @@ session_dealloc(PyObject *object)
     free_object(object);
 }
 
+bool
+session_is_error(outcome result)
+{
+    return result != OUTCOME_DONE && result != OUTCOME_NOT_YET && result != OUTCOME_INTERRUPTED;
+}
+
 PyObject *
 session_raise(session_object *self, const char *function, outcome result, DWORD code)
 {
@@ -59,6 +65,10 @@ session_raise(session_object *self, const char *function, outcome result, DWORD 
         return raise_closed(self->state, "session");
     case OUTCOME_NOT_YET:
         return raise_ring_error(self->state, function, ERROR_BUFFER_OVERFLOW);
+    case OUTCOME_WAIT_FAILED:
+        return raise_error("WaitForMultipleObjects", code);
+    case OUTCOME_NO_MEMORY:
+        return PyErr_NoMemory();
     default:
         return raise_ring_error(self->state, function, code);
     }
@@ -91,7 +101,7 @@ session_wait_read_event(PyObject *object, arguments args, Py_ssize_t count, PyOb
     if (!session_attempt_until(self, deadline_ns, receive_nothing, NULL, &result, &code)) {
         return NULL;
     }
-    if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
+    if (!session_is_error(result)) {
         return PyBool_FromLong(result == OUTCOME_DONE);
     }
     return session_raise(self, "WintunGetReadWaitEvent", result, code);
@@ -145,9 +155,15 @@ session_duplicate_events(PyObject *object, PyObject *ignored)
     if (result != OUTCOME_DONE) {
         return session_raise(self, "DuplicateHandle", result, ERROR_NOT_ENOUGH_MEMORY);
     }
-    return Py_BuildValue("(NNN)", PyLong_FromVoidPtr((void *)events.packets),
-                         PyLong_FromVoidPtr((void *)events.baton),
-                         PyLong_FromVoidPtr((void *)events.closed));
+    PyObject *handles = Py_BuildValue("(NNN)", PyLong_FromVoidPtr((void *)events.packets),
+                                      PyLong_FromVoidPtr((void *)events.baton),
+                                      PyLong_FromVoidPtr((void *)events.closed));
+    if (handles == NULL) {
+        platform_handle_close(events.packets);
+        platform_handle_close(events.baton);
+        platform_handle_close(events.closed);
+    }
+    return handles;
 }
 
 static PyObject *

@@ -19,6 +19,9 @@ typedef struct session_object {
     DWORD capacity;
 } session_object;
 
+/* Whether an outcome is neither success nor that nothing was there in time. */
+bool session_is_error(outcome result);
+
 /* Sets the exception for an outcome other than OUTCOME_DONE, and returns NULL. OUTCOME_NOT_YET is
  * the ring that stayed full. function is the API's function that was called. */
 PyObject *session_raise(session_object *self, const char *function, outcome result, DWORD code);

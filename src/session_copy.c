@@ -41,6 +41,7 @@ session_attempt_until(session_object *self, int64_t deadline_ns, attempt_functio
                           code);
 }
 
+/* Counts a packet for which there is no object to return. */
 static PyObject *
 count_lost(shared_session *shared)
 {
@@ -153,6 +154,16 @@ session_next(PyObject *object)
 
 /* --- Reading many ----------------------------------------------------------------------------- */
 
+/* Gives up a list, or NULL, because of an exception, and counts its packets. */
+static void
+drop_list(shared_session *shared, PyObject *list)
+{
+    if (list != NULL) {
+        atom_u64_count(&shared->statistics.packets_discarded, (uint64_t)PyList_Size(list));
+        Py_DECREF(list);
+    }
+}
+
 /* A list of the packets, whose memory it gives back, also when it fails. */
 static PyObject *
 list_of_batch(shared_session *shared, const received_batch *batch)
@@ -192,10 +203,15 @@ list_of_stored(session_object *self, Py_ssize_t most)
             }
             bytes = bytes_of_received(self->shared, &received);
         }
-        if (bytes == NULL || PyList_Append(list, bytes) != 0) {
-            Py_CLEAR(list);
+        if (bytes != NULL && PyList_Append(list, bytes) != 0) {
+            Py_CLEAR(bytes);
+            (void)count_lost(self->shared);
         }
-        Py_XDECREF(bytes);
+        if (bytes == NULL) {
+            drop_list(self->shared, list);
+            return NULL;
+        }
+        Py_DECREF(bytes);
     }
     return list;
 }
@@ -203,7 +219,7 @@ list_of_stored(session_object *self, Py_ssize_t most)
 /* Adds packets to the list, or makes it of them; takes packets over. False with an exception set.
  */
 static bool
-extend(PyObject **list, PyObject *packets)
+extend(shared_session *shared, PyObject **list, PyObject *packets)
 {
     if (packets == NULL) {
         return false;
@@ -213,9 +229,12 @@ extend(PyObject **list, PyObject *packets)
         return true;
     }
     Py_ssize_t size = PyList_Size(*list);
-    int failed = PyList_SetSlice(*list, size, size, packets);
+    if (PyList_SetSlice(*list, size, size, packets) != 0) {
+        drop_list(shared, packets);
+        return false;
+    }
     Py_DECREF(packets);
-    return failed == 0;
+    return true;
 }
 
 /* Makes the list; false with an exception set. What stops a list that has packets will stop the
@@ -236,17 +255,18 @@ read_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObject *
         if (result != OUTCOME_DONE) {
             break;
         }
-        if (!extend(list, batch.count == 0 ? list_of_stored(self, most - size)
-                                           : list_of_batch(self->shared, &batch))) {
+        if (!extend(self->shared, list,
+                    batch.count == 0 ? list_of_stored(self, most - size)
+                                     : list_of_batch(self->shared, &batch))) {
             return false;
         }
         size = PyList_Size(*list);
     } while ((batch.count == 0 || batch.count == batch.limit) && size < most);
-    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && size == 0) {
+    if (session_is_error(result) && size == 0) {
         (void)session_raise(self, "WintunReceivePacket", result, code);
         return false;
     }
-    return *list != NULL || extend(list, PyList_New(0));
+    return *list != NULL || extend(self->shared, list, PyList_New(0));
 }
 
 const char session_read_many_doc[] =
@@ -268,9 +288,11 @@ session_read_many(PyObject *object, arguments args, Py_ssize_t count, PyObject *
         !convert_timeout(values[1], &deadline_ns)) {
         return NULL;
     }
+    session_object *self = (session_object *)object;
     PyObject *list = NULL;
-    if (!read_list((session_object *)object, (Py_ssize_t)most, deadline_ns, &list)) {
-        Py_CLEAR(list);
+    if (!read_list(self, (Py_ssize_t)most, deadline_ns, &list)) {
+        drop_list(self->shared, list);
+        return NULL;
     }
     return list;
 }
@@ -337,7 +359,7 @@ PyObject *
 session_written(session_object *self, Py_ssize_t written, outcome result, DWORD code)
 {
     count_refused(self->shared, result);
-    if ((result == OUTCOME_CLOSED || result == OUTCOME_FAILED) && written == 0) {
+    if (session_is_error(result) && written == 0) {
         return session_raise(self, "WintunAllocateSendPacket", result, code);
     }
     return PyLong_FromSsize_t(written);

@@ -71,12 +71,12 @@ read_packed(session_object *self, int64_t deadline_ns, packed_packets *packed)
     if (!session_attempt_until(self, deadline_ns, receive_packed, packed, &result, &code)) {
         return -1;
     }
-    if (result == OUTCOME_NOT_YET || result == OUTCOME_INTERRUPTED) {
-        return 0;
-    }
-    if (result != OUTCOME_DONE) {
+    if (session_is_error(result)) {
         (void)session_raise(self, "WintunReceivePacket", result, code);
         return -1;
+    }
+    if (result != OUTCOME_DONE) {
+        return 0;
     }
     if (packed->no_room) {
         PyErr_Format(PyExc_ValueError,
@@ -86,6 +86,17 @@ read_packed(session_object *self, int64_t deadline_ns, packed_packets *packed)
         return -1;
     }
     return 1;
+}
+
+/* The number that says what was read into the buffer. Without it that is lost. */
+static PyObject *
+number_of_read(session_object *self, DWORD number, DWORD packets)
+{
+    PyObject *result = PyLong_FromUnsignedLong(number);
+    if (result == NULL) {
+        atom_u64_count(&self->shared->statistics.packets_discarded, packets);
+    }
+    return result;
 }
 
 const char session_read_into_doc[] =
@@ -117,7 +128,7 @@ session_read_into(PyObject *object, arguments args, Py_ssize_t count, PyObject *
     if (there == 0) {
         Py_RETURN_NONE;
     }
-    return PyLong_FromUnsignedLong(span[1]);
+    return number_of_read((session_object *)object, span[1], 1);
 }
 
 const char session_read_packed_doc[] =
@@ -164,7 +175,11 @@ session_read_packed(PyObject *object, arguments args, Py_ssize_t count, PyObject
         PyBuffer_Release(&spans);
     }
     PyBuffer_Release(&buffer);
-    return there < 0 ? NULL : PyLong_FromUnsignedLong(there > 0 ? packed.count : 0);
+    if (there < 0) {
+        return NULL;
+    }
+    DWORD read = there > 0 ? packed.count : 0;
+    return number_of_read((session_object *)object, read, read);
 }
 
 /* --- Writing --------------------------------------------------------------------------------- */

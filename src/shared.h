@@ -77,7 +77,9 @@ typedef enum outcome {
     OUTCOME_NOT_YET, /* nothing to read, no room to write: before the deadline or after it */
     OUTCOME_INTERRUPTED,
     OUTCOME_CLOSED,
-    OUTCOME_FAILED
+    OUTCOME_FAILED,      /* the API's function */
+    OUTCOME_WAIT_FAILED, /* the system's wait for what it gives */
+    OUTCOME_NO_MEMORY
 } outcome;
 
 /* How long one thread waits for others that are about to leave. They do so at once, except a thread
@@ -164,7 +166,7 @@ void session_pass_baton(shared_session *session, uint32_t myself);
 
 /* Waits a little for the driver to take packets out of a full ring; there is no event for that, so
  * it spins, then yields, then sleeps, by the number of attempts made before. */
-outcome session_back_off(shared_session *session, unsigned attempt);
+outcome session_back_off(shared_session *session, unsigned attempt, DWORD *code);
 
 /* Reserves room for a packet, or waits for room until the deadline (0: does not wait). */
 outcome session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,

@@ -135,17 +135,20 @@ session_end(shared_session *session)
 
 /* --- Start ------------------------------------------------------------------------------------ */
 
-static shared_session *
-new_session(shared_adapter *adapter)
+/* OUTCOME_FAILED: the system has no more events. */
+static outcome
+new_session(shared_adapter *adapter, shared_session **made)
 {
+    outcome result = OUTCOME_NO_MEMORY;
     shared_session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
-        return NULL;
+        return result;
     }
     session->ahead = read_ahead_new();
     if (session->ahead == NULL) {
         goto cleanup_session;
     }
+    result = OUTCOME_FAILED;
     if (!platform_event_create(&session->cancel, true)) {
         goto cleanup_ahead;
     }
@@ -161,7 +164,8 @@ new_session(shared_adapter *adapter)
     session->last_error = adapter->library->last_error;
     adapter_reference(adapter);
     session->adapter = adapter;
-    return session;
+    *made = session;
+    return OUTCOME_DONE;
 cleanup_baton:
     platform_event_close(&session->baton);
 cleanup_cancel:
@@ -170,7 +174,7 @@ cleanup_ahead:
     read_ahead_free(session->ahead);
 cleanup_session:
     free(session);
-    return NULL;
+    return result;
 }
 
 /* Starts the API's session and finds its event; false with *code and *function on failure. */
@@ -233,11 +237,12 @@ start_inside(shared_adapter *adapter, DWORD capacity, shared_session **started, 
              const char **function)
 {
     wait_for_closed_session(adapter);
-    shared_session *session = new_session(adapter);
-    if (session == NULL) {
-        *function = "WintunStartSession";
+    shared_session *session = NULL;
+    outcome made = new_session(adapter, &session);
+    if (made != OUTCOME_DONE) {
+        *function = "CreateEvent";
         *code = ERROR_NOT_ENOUGH_MEMORY;
-        return OUTCOME_FAILED;
+        return made;
     }
     if (!open_handle(session, capacity, code, function)) {
         session_unreference(session);
@@ -278,15 +283,13 @@ time_left(int64_t deadline_ns)
     return left_ns > 0 ? left_ns : 0;
 }
 
-/* One sleep of a thread that is counted in waiters. */
+/* One sleep: OUTCOME_DONE if an event was signaled, OUTCOME_NOT_YET if none was in that time. */
 static outcome
-sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
+sleep_for(shared_session *session, const HANDLE *events, unsigned count, int64_t timeout_ns,
+          DWORD *code)
 {
-    HANDLE events[2];
-    events[0] = session->read_event;
-    events[1] = session->baton.wait;
     atom_u64_count(&session->statistics.waits, 1);
-    switch (platform_wait(session->cancel.wait, events, 2, time_left(deadline_ns))) {
+    switch (platform_wait(session->cancel.wait, events, count, timeout_ns)) {
     case PLATFORM_WAIT_CANCELLED:
         return OUTCOME_CLOSED;
     case PLATFORM_WAIT_TIMEOUT:
@@ -295,10 +298,20 @@ sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
         return OUTCOME_INTERRUPTED;
     case PLATFORM_WAIT_FAILED:
         *code = ERROR_INVALID_HANDLE;
-        return OUTCOME_FAILED;
+        return OUTCOME_WAIT_FAILED;
     default:
         return OUTCOME_DONE;
     }
+}
+
+/* One sleep of a thread that is counted in waiters. */
+static outcome
+sleep_once(shared_session *session, int64_t deadline_ns, DWORD *code)
+{
+    HANDLE events[2];
+    events[0] = session->read_event;
+    events[1] = session->baton.wait;
+    return sleep_for(session, events, 2, time_left(deadline_ns), code);
 }
 
 static bool
@@ -386,7 +399,7 @@ session_pass_baton(shared_session *session, uint32_t myself)
 }
 
 outcome
-session_back_off(shared_session *session, unsigned attempt)
+session_back_off(shared_session *session, unsigned attempt, DWORD *code)
 {
     if (attempt < BACK_OFF_SPINS) {
         return OUTCOME_DONE;
@@ -395,15 +408,8 @@ session_back_off(shared_session *session, unsigned attempt)
         platform_yield();
         return OUTCOME_DONE;
     }
-    atom_u64_count(&session->statistics.waits, 1);
-    switch (platform_wait(session->cancel.wait, NULL, 0, BACK_OFF_SLEEP_NS)) {
-    case PLATFORM_WAIT_CANCELLED:
-        return OUTCOME_CLOSED;
-    case PLATFORM_WAIT_INTERRUPTED:
-        return OUTCOME_INTERRUPTED;
-    default:
-        return OUTCOME_DONE;
-    }
+    outcome slept = sleep_for(session, NULL, 0, BACK_OFF_SLEEP_NS, code);
+    return slept == OUTCOME_NOT_YET ? OUTCOME_DONE : slept;
 }
 
 /* --- Writing ---------------------------------------------------------------------------------- */
@@ -424,7 +430,7 @@ session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE 
         if (deadline_ns == 0 || platform_clock_ns() >= deadline_ns) {
             return OUTCOME_NOT_YET;
         }
-        outcome result = session_back_off(session, attempt);
+        outcome result = session_back_off(session, attempt, code);
         if (result != OUTCOME_DONE) {
             return result;
         }

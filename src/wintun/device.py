@@ -106,6 +106,13 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         return device
 
     def _start(self, adapter: _wintun.Adapter, capacity: int) -> None:
+        try:
+            self._take(adapter, capacity)
+        except BaseException:
+            adapter.close()
+            raise
+
+    def _take(self, adapter: _wintun.Adapter, capacity: int) -> None:
         self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
         # Guards the session; held for moments only.
@@ -213,11 +220,16 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         with self._lock:
             if self.is_up:
                 return
+            earlier = self._totals()
             session = self.adapter.start_session(self._ring_capacity)
-            session.spin_us = self._spin_us
-            self._earlier_sessions = self._totals()
+            try:
+                session.spin_us = self._spin_us
+                self._attach(session)
+            except BaseException:
+                session.end()
+                raise
+            self._earlier_sessions = earlier
             self._session = session
-            self._attach(session)
 
     def down(self) -> None:
         """Ends the session: wakes all that wait in it. Does nothing if the device is down.
