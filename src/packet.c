@@ -73,7 +73,7 @@ packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD siz
     if (self == NULL) {
         Py_BEGIN_ALLOW_THREADS
         if (kind != PACKET_TO_SEND) {
-            atom_u64_count(&session->statistics.packets_discarded, 1);
+            atom_u64_count(&session->statistics.packets_unread, 1);
         }
         packet_give_back(session, &packet, 1, false);
         Py_END_ALLOW_THREADS
@@ -91,7 +91,7 @@ packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, D
 {
     BYTE *memory = malloc(size > 0 ? size : 1);
     if (memory == NULL) {
-        atom_u64_count(&session->statistics.packets_discarded, 1);
+        atom_u64_count(&session->statistics.packets_unread, 1);
         return PyErr_NoMemory();
     }
     memcpy(memory, copy, size);

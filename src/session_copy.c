@@ -159,7 +159,7 @@ static void
 drop_list(shared_session *shared, PyObject *list)
 {
     if (list != NULL) {
-        atom_u64_count(&shared->statistics.packets_discarded, (uint64_t)PyList_Size(list));
+        atom_u64_count(&shared->statistics.packets_unread, (uint64_t)PyList_Size(list));
         Py_DECREF(list);
     }
 }

@@ -94,7 +94,7 @@ number_of_read(session_object *self, DWORD number, DWORD packets)
 {
     PyObject *result = PyLong_FromUnsignedLong(number);
     if (result == NULL) {
-        atom_u64_count(&self->shared->statistics.packets_discarded, packets);
+        atom_u64_count(&self->shared->statistics.packets_unread, packets);
     }
     return result;
 }
