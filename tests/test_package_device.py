@@ -180,3 +180,13 @@ def test_opening_no_adapter_says_so_and_leaves_nothing(unique_name: Callable[[],
 def test_opening_checks_the_capacity_first(make_device: MakeDevice, capacity: int) -> None:
     with pytest.raises(ValueError, match="capacity"):
         wintun.TunDevice.open(make_device().name, capacity)
+
+
+def test_a_device_is_made_once(device: wintun.TunDevice, unique_name: Callable[[], str]) -> None:
+    device.up()
+    with pytest.raises(RuntimeError, match="make another"):
+        device.__init__(unique_name())  # type: ignore[misc]
+    assert device.is_up
+    device.close()
+    with pytest.raises(RuntimeError, match="make another"):
+        device.__init__(unique_name())  # type: ignore[misc]

@@ -79,6 +79,9 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         capacity: int = 0x400000,
         guid: GuidInput | None = None,
     ) -> None:
+        if self._adapter is not None:
+            # What it reads and writes would still belong to the adapter before.
+            raise RuntimeError("TunDevice.__init__() was called before: make another device")
         super().__init__()
         if self._adapter is not None:
             raise RuntimeError("TunDevice.__init__() was called already: make another device")

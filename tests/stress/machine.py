@@ -160,9 +160,15 @@ class Machine(RuleBasedStateMachine):
         ways: list[tuple[Any, Any]] = [(one.real, one) for one in self.sessions()]
         for device in self.world.devices:
             ways.append((device.real, device.attached if device.attached is not None else Down()))
-        if not ways:
-            return None, Down()
-        return ways[-1 - pick % len(ways)] if pick % 3 else ways[-1]
+        busy = [way for way in ways if isinstance(way[1], Session) and not way[1].ended]
+        choices = busy if busy and pick % 8 else ways
+        return choices[pick // 8 % len(choices)]
+
+    def name(self, pick: int) -> str:
+        """The name of an adapter, most often of one with a session."""
+        busy = [name for name, system in self.world.systems.items() if system.session is not None]
+        choices = busy if busy and pick % 8 else self.names
+        return choices[pick // 8 % len(choices)]
 
     def in_hand(self) -> list[Held]:
         return [held for held in self.world.held if held.real is not None]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -78,15 +77,32 @@ class LifeSteps(Machine):
         if made is not None:
             made.real = device.real.session
 
-    @precondition(lambda self: self.world.devices)
-    @rule(pick=PICK, how=st.sampled_from(["down", "down", "close"]))
-    def down_or_close(self, pick: int, how: str) -> None:
-        device = self.world.devices[pick % len(self.world.devices)]
-        self.same(getattr(device.real, how), getattr(device, how))
+    @rule(
+        pick=PICK,
+        how=st.sampled_from(["session", "down", "close", "adapter", "drop", "drop in cycle"]),
+        seldom=st.integers(0, 3),
+    )
+    def end_something(self, pick: int, how: str, seldom: int) -> None:
+        """Seldom, for a session's life is to be long; else there are packets for it."""
+        if seldom or not self.world.adapters:
+            self.deliver_many(pick, 20, 100)
+        elif how == "session":
+            self.end_session(pick)
+        elif how in ("down", "close"):
+            self.end_device(pick, how)
+        elif how == "adapter":
+            self.close_adapter(pick)
+        else:
+            self.drop_adapter(pick, how == "drop in cycle")
 
-    @precondition(lambda self: self.sessions())
-    @rule(pick=PICK)
+    def end_device(self, pick: int, how: str) -> None:
+        if self.world.devices:
+            device = self.world.devices[pick % len(self.world.devices)]
+            self.same(getattr(device.real, how), getattr(device, how))
+
     def end_session(self, pick: int) -> None:
+        if not self.sessions():
+            return
         session = self.sessions()[pick % len(self.sessions())]
         if pick % 2 and not session.ended:
             with session.real as entered:
@@ -95,14 +111,10 @@ class LifeSteps(Machine):
         else:
             self.same(session.real.end, session.end)
 
-    @precondition(lambda self: self.world.adapters)
-    @rule(pick=PICK)
     def close_adapter(self, pick: int) -> None:
         adapter = self.world.adapters[pick % len(self.world.adapters)]
         self.same(adapter.real.close, adapter.close)
 
-    @precondition(lambda self: self.world.adapters)
-    @rule(pick=PICK, in_cycle=st.booleans())
     def drop_adapter(self, pick: int, in_cycle: bool) -> None:
         """Lets an adapter go with its sessions, or the device that they belong to."""
         world = self.world
@@ -172,47 +184,35 @@ class LifeSteps(Machine):
 
     # --- The far side ---
 
-    @rule(name=st.integers(0, 1), size=SIZES, first=st.sampled_from([0x45, 0x45, 0x60, 0, 0x15]))
-    def deliver(self, name: int, size: int, first: int) -> None:
+    @rule(pick=PICK, size=SIZES, first=st.sampled_from([0x45, 0x45, 0x60, 0, 0x15]))
+    def deliver(self, pick: int, size: int, first: int) -> None:
+        name = self.name(pick)
         packet = content(size, first)
-        self.same(
-            lambda: simulator.deliver(self.names[name], packet),
-            lambda: self.world.deliver(self.names[name], packet),
-        )
+        self.same(lambda: simulator.deliver(name, packet), lambda: self.world.deliver(name, packet))
 
-    @rule(name=st.integers(0, 1), count=st.integers(1, 60), size=st.integers(20, 3000))
-    def deliver_many(self, name: int, count: int, size: int) -> None:
+    @rule(pick=PICK, count=st.integers(1, 60), size=st.integers(20, 3000))
+    def deliver_many(self, pick: int, count: int, size: int) -> None:
         for _ in range(count):
-            self.deliver(name, size, 0x45)
+            self.deliver(pick, size, 0x45)
 
-    @rule(name=st.integers(0, 1))
-    def collect(self, name: int) -> None:
-        self.same(
-            lambda: simulator.collect(self.names[name]),
-            lambda: self.world.collect(self.names[name]),
-        )
+    @rule(pick=PICK)
+    def collect(self, pick: int) -> None:
+        name = self.name(pick)
+        self.same(lambda: simulator.collect(name), lambda: self.world.collect(name))
 
-    @rule(name=st.integers(0, 1), count=st.integers(0, 50))
-    def drain(self, name: int, count: int) -> None:
-        def model() -> int:
-            self.world.session_of(self.names[name])
-            taken = itertools.takewhile(
-                lambda packet: packet is not None,
-                (self.world.collect(self.names[name]) for _ in range(count)),
-            )
-            return sum(1 for _ in taken)
+    @rule(pick=PICK, count=st.integers(0, 50))
+    def drain(self, pick: int, count: int) -> None:
+        name = self.name(pick)
+        self.same(lambda: simulator.drain(name, count), lambda: self.world.drain(name, count))
 
-        self.same(lambda: simulator.drain(self.names[name], count), model)
-
-    @precondition(lambda self: self.world.systems)
-    @rule(pick=st.integers(0, 19), name=st.integers(0, 1))
-    def break_things(self, pick: int, name: int) -> None:
+    @rule(pick=PICK, seldom=st.integers(0, 15))
+    def break_something(self, pick: int, seldom: int) -> None:
         """Removes the adapter or corrupts the ring: seldom, for little can be done after that."""
-        if pick == 0 and self.names[name] in self.world.systems:
-            simulator.remove_adapter(self.names[name])
-            self.world.remove(self.world.systems[self.names[name]])
-        elif pick == 1:
-            self.same(
-                lambda: simulator.corrupt_ring(self.names[name]),
-                lambda: self.world.corrupt(self.names[name]),
-            )
+        name = self.name(pick)
+        if seldom == 0 and name in self.world.systems:
+            simulator.remove_adapter(name)
+            self.world.remove(self.world.systems[name])
+        elif seldom == 1:
+            self.same(lambda: simulator.corrupt_ring(name), lambda: self.world.corrupt(name))
+        else:
+            self.collect(pick)

@@ -156,7 +156,7 @@ class TrafficSteps(LifeSteps):
             elif step == "read":
                 self.read(pick, False)
             elif step == "collect":
-                self.collect(pick % 2)
+                self.collect(pick)
             elif step == "gc":
                 self.collect_garbage()
             elif step == "write":

@@ -20,6 +20,9 @@ from .progress import progress
 from .steps_hand import HandSteps
 from .steps_traffic import TrafficSteps
 
+PARTS = 4
+"""Tests that the steps are divided among, for pytest -n."""
+
 STEPS_A_RUN = 200
 RUNS_A_ROUND = 30
 
@@ -34,7 +37,7 @@ class Model(TrafficSteps, HandSteps):
 
 
 def run_round(number: int) -> None:
-    """Some runs; WINTUN_TEST_SEED=number alone repeats them."""
+    """Some runs, the same again for the same number."""
     run_state_machine_as_test(
         seed(number)(type("Model", (Model,), {})),
         settings=settings(
@@ -50,15 +53,17 @@ def run_round(number: int) -> None:
 
 @pytest.mark.stress
 @pytest.mark.slow
-def test_all_calls_in_all_orders_do_what_the_model_says() -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_all_calls_in_all_orders_do_what_the_model_says(part: int) -> None:
     wintun.set_logger(None)
-    target = volume(20_000, 1_000_000)
+    target = volume(20_000, 1_000_000) // PARTS
+    number = SEED + part * 1_000_000
     began, first, rounds = time.monotonic(), Machine.steps, 0
     with progress(target, "steps") as bar:
         while Machine.steps - first < target:
-            print(f"WINTUN_TEST_SEED={SEED + rounds}", end="\r")
-            run_round(SEED + rounds)
+            print(f"WINTUN_TEST_SEED={number + rounds} repeats this round as the first of part 0")
+            run_round(number + rounds)
             rounds += 1
             bar.update(Machine.steps - first - bar.n)
     steps, seconds = Machine.steps - first, time.monotonic() - began
-    print(f"\n{steps} steps in {seconds:.0f} s, {steps / seconds:.0f} a second, from seed {SEED}")
+    print(f"\n{steps} steps in {seconds:.0f} s, {steps / seconds:.0f} a second")

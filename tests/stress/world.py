@@ -119,6 +119,14 @@ class World:
             system.collected_bytes += len(packet)
         return packet
 
+    def drain(self, name: str, count: int) -> int:
+        """How many of `count` there were to collect."""
+        self.session_of(name)
+        taken = 0
+        while taken < count and self.collect(name) is not None:
+            taken += 1
+        return taken
+
     def corrupt(self, name: str) -> None:
         self.session_of(name).receive_ring.corrupt()
 
