@@ -361,7 +361,8 @@ def install_free_threaded(session: nox.Session) -> str:
     session.run(str(folder / "bin" / "python3"), "-m", "venv", str(environment), external=True)
     python = str(environment / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet"]
-    session.run(*pip, *TEST_DEPENDENCIES, external=True)
+    # The newest of a dependency may have no wheel for this Python; an older one has.
+    session.run(*pip, "--only-binary", ":all:", *TEST_DEPENDENCIES, external=True)
     session.run(*pip, "--no-deps", str(copy_of_source(session)), external=True)
     return python
 
