@@ -6,62 +6,16 @@ Alternating runs, medians, ratios. Times of a machine that does other work as we
 from __future__ import annotations
 
 import argparse
-import ctypes
-import datetime
-import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
 
-import wintun
-
 from . import adapters, chart, goals, growth, imports, latency, markdown, report, rings, threads
+from .machine import machine
 
 PARTS = ("imports", "rings", "latency", "adapters", "threads", "growth")
 THREAD_SIZES = (64, 1400)
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-
-
-def system() -> str:
-    """The system's name and version. Wine 8 ends a process that asks for it by `platform`."""
-    if sys.platform != "win32":
-        return platform.platform()
-    version = sys.getwindowsversion()
-    wine = " under Wine" if hasattr(ctypes.windll.ntdll, "wine_get_version") else ""
-    return f"Windows {version.major}.{version.minor}.{version.build}{wine}"
-
-
-def processor() -> str:
-    """The name of the processor, where the system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return os.environ.get("PROCESSOR_IDENTIFIER", "")
-
-
-def load() -> str:
-    """How much the machine did before, as the system tells: processes over the last minute."""
-    try:
-        with open("/proc/loadavg", encoding="ascii") as figures:
-            return figures.read().split()[0]
-    except OSError:
-        return "unknown"
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "python": platform.python_version(),
-        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
-        "system": system(),
-        "processor": processor(),
-        "processors": os.cpu_count(),
-        "load": load(),
-        "wintun": wintun.__version__,
-    }
 
 
 def parser() -> argparse.ArgumentParser:

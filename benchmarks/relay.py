@@ -1,6 +1,6 @@
 """pymobiledevice3's own tunnel on our device and, on Windows, on that of pytun-pmd3, in turn.
 
-    python -m benchmarks.relay [--packets N] [--repeats N] [--json FILE]
+    python -m benchmarks.relay [--packets N] [--repeats N] [--json FILE] [--guide]
 
 A phone in a process of its own sends packets of mixed sizes through the tunnel to an adapter that
 sends each back, so they pass the relay in both directions at once. Both devices use the simulator's
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import importlib
 import json
 import statistics
@@ -24,51 +23,51 @@ from typing import Any
 import wintun.pytun
 from wintun import simulator
 
-PEER = Path(__file__).resolve().parent.parent / "tests" / "relay" / "peer.py"
+from . import peer
+from .machine import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+PHONE = ROOT / "tests" / "relay" / "peer.py"
+GUIDE = ROOT / "docs" / "pymobiledevice3.md"
+BEGIN, END = "<!-- figures: written by nox -s bench-pymobiledevice3 -->", "<!-- end of figures -->"
+
 LARGEST = 16000
-DEVICES = ["wintun", "pytun-pmd3"]
+DEVICES = {"wintun": "`wintun`", "pytun-pmd3": "pytun-pmd3 3.0.3"}
+
+# What is measured: its heading, and the decimals that it deserves.
+MEASURES = {
+    "packets_per_s": ("packets/s each way", 0),
+    "megabytes_per_s": ("MB/s each way", 1),
+    "cpu_s_per_gigabyte": ("CPU seconds a GB", 1),
+    "usable_ms": ("usable after ms", 1),
+}
+
+Runs = dict[str, list[dict[str, float]]]
 
 
-def import_pytun() -> Any:
-    """Imports pytun-pmd3 with the simulator where it loads the driver's library."""
-    windows: Any = ctypes
-    original = windows.WinDLL
-
-    def load(name: str, *arguments: Any, **options: Any) -> Any:
-        ours = name.lower().endswith(("wintun.dll", "iphlpapi.dll"))
-        return original(simulator.library_path() if ours else name, *arguments, **options)
-
-    windows.WinDLL = load
-    try:
-        return importlib.import_module("pytun_pmd3")
-    finally:
-        windows.WinDLL = original
-
-
-async def relay(module: Any, process: subprocess.Popen[str], packets: int) -> dict[str, float]:
+async def relay(module: Any, phone: subprocess.Popen[str], packets: int) -> dict[str, float]:
     service = importlib.import_module("pymobiledevice3.remote.tunnel_service")
     assert service.TunTapDevice is module.TunTapDevice
-    assert process.stdin is not None
-    assert process.stdout is not None
-    port = int(process.stdout.readline())
+    assert phone.stdin is not None
+    assert phone.stdout is not None
+    port = int(phone.stdout.readline())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     tunnel = service.RemotePairingTcpTunnel(reader, writer)
     parameters = (await tunnel.request_tunnel_establish())["clientParameters"]
     started = time.perf_counter()
     await tunnel.start_tunnel(parameters["address"], parameters["mtu"])
     usable, processor = time.perf_counter() - started, time.process_time()
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    seen = json.loads(await asyncio.to_thread(process.stdout.readline))
-    # The peer waits at the end for what must not come.
-    seconds = time.perf_counter() - started - usable - 0.3
+    phone.stdin.write("go\n")
+    phone.stdin.flush()
+    seen = json.loads(await asyncio.to_thread(phone.stdout.readline))
     processor = time.process_time() - processor
     await tunnel.stop_tunnel()
-    gigabytes = 2 * seen["bytes"] / 1e9
+    assert seen["packets"] == packets
+    assert seen["surplus"] == 0
     return {
-        "packets_per_s": packets / seconds,
-        "megabytes_per_s": seen["bytes"] / seconds / 1e6,
-        "cpu_s_per_gigabyte": processor / gigabytes,
+        "packets_per_s": packets / seen["seconds"],
+        "megabytes_per_s": seen["bytes"] / seen["seconds"] / 1e6,
+        "cpu_s_per_gigabyte": processor / (2 * seen["bytes"] / 1e9),
         "usable_ms": usable * 1000,
     }
 
@@ -77,56 +76,92 @@ def run_one(device: str, packets: int) -> None:
     """Prints one measurement as JSON; in a process of its own, for both devices take one name."""
     simulator.use()
     simulator.set_wire(None, "loop")
-    module: Any = wintun.pytun if device == "wintun" else import_pytun()
-    sys.modules["pytun_pmd3"] = module
-    command = [sys.executable, "-u", str(PEER), "echo", str(packets), str(LARGEST)]
+    module = wintun.pytun if device == "wintun" else peer.load()
+    sys.modules[peer.PACKAGE] = module
+    command = [sys.executable, "-u", str(PHONE), "echo", str(packets), str(LARGEST)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
-        print(json.dumps(asyncio.run(relay(module, process, packets))))
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as phone:
+        print(json.dumps(asyncio.run(relay(module, phone, packets))))
 
 
-def measure(devices: list[str], packets: dict[str, int], repeats: int) -> dict[str, Any]:
-    """Runs the devices in turn; the medians of what they came to."""
-    runs: dict[str, list[dict[str, float]]] = {device: [] for device in devices}
+def measure(packets: dict[str, int], repeats: int) -> Runs:
+    """Runs the devices in turn."""
+    runs: Runs = {device: [] for device in packets}
     for _ in range(repeats):
-        for device in devices:
+        for device, count in packets.items():
             command = [sys.executable, "-m", "benchmarks.relay", "--one", device]
-            command += ["--packets", str(packets[device])]
+            command += ["--packets", str(count)]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             runs[device].append(json.loads(output.splitlines()[-1]))
-    return {
-        device: {key: statistics.median(run[key] for run in each) for key in each[0]}
-        for device, each in runs.items()
-    }
+    return runs
 
 
-def table(results: dict[str, Any]) -> str:
-    lines = [f"{'':12}{'packets/s':>12}{'MB/s':>9}{'CPU s/GB':>10}{'usable ms':>11}"]
-    for device, result in results.items():
-        lines.append(
-            f"{device:12}{result['packets_per_s']:12,.0f}{result['megabytes_per_s']:9.1f}"
-            f"{result['cpu_s_per_gigabyte']:10.2f}{result['usable_ms']:11.2f}"
-        )
+def median(runs: Runs, device: str, measure: str) -> float:
+    return statistics.median(run[measure] for run in runs[device])
+
+
+def cell(runs: Runs, device: str, measure: str) -> str:
+    """The median, and from the least to the most."""
+    decimals = MEASURES[measure][1]
+    values = [run[measure] for run in runs[device]]
+    numbers = (statistics.median(values), min(values), max(values))
+    return "{} ({} to {})".format(*(f"{number:,.{decimals}f}" for number in numbers))
+
+
+def text(runs: Runs, packets: dict[str, int]) -> str:
+    """The figures as the guide has them: a table, the ratio, and what they depend on."""
+    lines = ["| | " + " | ".join(heading for heading, _ in MEASURES.values()) + " |"]
+    lines.append("|---" * (len(MEASURES) + 1) + "|")
+    for device in runs:
+        cells = [cell(runs, device, measure) for measure in MEASURES]
+        lines.append(f"| {DEVICES[device]} | " + " | ".join(cells) + " |")
+    if len(runs) > 1:
+        ours, theirs = (median(runs, device, "packets_per_s") for device in DEVICES)
+        lines += ["", f"That is {ours / theirs:.1f} times the packets."]
+    about = machine()
+    counts = " and ".join(f"{count:,}" for count in packets.values())
+    lines += [
+        "",
+        f"Medians of {len(next(iter(runs.values())))} runs of each, in turn, of {counts} packets;",
+        f"in brackets the least and the most. {about['date']}, CPython {about['python']} for "
+        f"{about['system']},",
+        f"{about['processors']} processors: {about['processor']}.",
+    ]
     return "\n".join(lines)
+
+
+def write_guide(figures: str) -> None:
+    """Puts the figures into the guide, in place of those that are there."""
+    page = GUIDE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    page = f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}"
+    GUIDE.write_bytes(page.encode())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.relay", description=__doc__)
     parser.add_argument("--packets", type=int, default=200_000, help="in a run (default: 200000)")
-    parser.add_argument("--slow-packets", type=int, default=3_000, help="the same for pytun-pmd3")
+    parser.add_argument("--slow-packets", type=int, default=5_000, help="the same for pytun-pmd3")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each (default: 5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run there")
+    parser.add_argument("--guide", action="store_true", help="also write the figures into the docs")
     parser.add_argument("--one", choices=DEVICES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one is not None:
         run_one(args.one, args.packets)
         return 0
-    devices = DEVICES if sys.platform == "win32" else DEVICES[:1]
-    packets = {"wintun": args.packets, "pytun-pmd3": args.slow_packets}
-    results = measure(devices, packets, args.repeats)
-    print(table(results))
+    packets = {"wintun": args.packets}
+    if sys.platform == "win32":
+        packets["pytun-pmd3"] = args.slow_packets
+    runs = measure(packets, args.repeats)
+    figures = text(runs, packets)
+    print(figures)
     if args.json is not None:
-        args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        content = json.dumps({"machine": machine(), "runs": runs}, indent=1)
+        args.json.write_text(content + "\n", encoding="utf-8")
+    if args.guide:
+        write_guide(figures)
     return 0
 
 

@@ -14,6 +14,7 @@ import random
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 
 MAGIC = b"CDTunnel"
@@ -95,6 +96,7 @@ def batches(count: int, largest: int) -> Iterator[tuple[bytes, bytes]]:
 def echo(sock: socket.socket, count: int, largest: int) -> dict[str, object]:
     in_flight: list[tuple[int, bytes]] = []
     flying = received = 0
+    started = time.perf_counter()
 
     def take() -> None:
         nonlocal flying, received
@@ -112,12 +114,13 @@ def echo(sock: socket.socket, count: int, largest: int) -> dict[str, object]:
         flying += len(sent)
     while in_flight:
         take()
+    seconds = time.perf_counter() - started
     sock.settimeout(0.3)
     try:
         surplus = len(sock.recv(65536))
     except socket.timeout:
         surplus = 0
-    return {"packets": count, "bytes": received, "surplus": surplus}
+    return {"packets": count, "bytes": received, "surplus": surplus, "seconds": seconds}
 
 
 def main() -> int:
