@@ -17,11 +17,12 @@ def system() -> str:
     if sys.platform != "win32":
         return platform.platform()
     version = sys.getwindowsversion()
+    name = f"Windows {version.major}.{version.minor}.{version.build}"
     wine = getattr(ctypes.windll.ntdll, "wine_get_version", None)
     if wine is None:
-        return f"Windows {version.major}.{version.minor}.{version.build}"
+        return name
     wine.restype = ctypes.c_char_p
-    return f"Windows {version.major} under Wine {wine().decode()}"
+    return f"{name} under Wine {wine().decode()}"
 
 
 def processor() -> str:

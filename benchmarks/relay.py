@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import importlib
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -96,16 +97,20 @@ def measure(packets: dict[str, int], repeats: int) -> Runs:
     return runs
 
 
-def median(runs: Runs, device: str, measure: str) -> float:
-    return statistics.median(run[measure] for run in runs[device])
-
-
 def cell(runs: Runs, device: str, measure: str) -> str:
     """The median, and from the least to the most."""
     decimals = MEASURES[measure][1]
     values = [run[measure] for run in runs[device]]
     numbers = (statistics.median(values), min(values), max(values))
     return "{} ({} to {})".format(*(f"{number:,.{decimals}f}" for number in numbers))
+
+
+def ratio(runs: Runs) -> float:
+    """How many times the packets of the other device ours passes."""
+    ours, theirs = (
+        statistics.median(run["packets_per_s"] for run in runs[device]) for device in DEVICES
+    )
+    return ours / theirs
 
 
 def text(runs: Runs, packets: dict[str, int]) -> str:
@@ -116,27 +121,25 @@ def text(runs: Runs, packets: dict[str, int]) -> str:
         cells = [cell(runs, device, measure) for measure in MEASURES]
         lines.append(f"| {DEVICES[device]} | " + " | ".join(cells) + " |")
     if len(runs) > 1:
-        ours, theirs = (median(runs, device, "packets_per_s") for device in DEVICES)
-        lines += ["", f"That is {ours / theirs:.1f} times the packets."]
+        lines += ["", f"That is {ratio(runs):.1f} times the packets."]
     about = machine()
     counts = " and ".join(f"{count:,}" for count in packets.values())
     lines += [
         "",
         f"Medians of {len(next(iter(runs.values())))} runs of each, in turn, of {counts} packets;",
-        f"in brackets the least and the most. {about['date']}, CPython {about['python']} for "
-        f"{about['system']},",
-        f"{about['processors']} processors: {about['processor']}.",
+        f"in brackets the least and the most. {about['date']}, CPython {about['python']},",
+        f"{about['system']}, {about['processors']} processors: {about['processor']}.",
     ]
     return "\n".join(lines)
 
 
-def write_guide(figures: str) -> None:
-    """Puts the figures into the guide, in place of those that are there."""
-    page = GUIDE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
+def write_guide(runs: Runs, figures: str) -> None:
+    """Puts the figures into the guide and its draft, in place of those that are there."""
+    before, rest = GUIDE.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    page = f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}"
-    GUIDE.write_bytes(page.encode())
+    after, count = re.subn(r"carries \d+ times", f"carries {ratio(runs):.0f} times", after)
+    assert count == 1, "the draft's line with the figure is gone"
+    GUIDE.write_bytes(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}".encode())
 
 
 def main() -> int:
@@ -151,6 +154,10 @@ def main() -> int:
     if args.one is not None:
         run_one(args.one, args.packets)
         return 0
+    if args.guide and sys.platform != "win32":
+        parser.error(
+            "the guide has figures of both devices, and the other one is for Windows alone"
+        )
     packets = {"wintun": args.packets}
     if sys.platform == "win32":
         packets["pytun-pmd3"] = args.slow_packets
@@ -161,7 +168,7 @@ def main() -> int:
         content = json.dumps({"machine": machine(), "runs": runs}, indent=1)
         args.json.write_text(content + "\n", encoding="utf-8")
     if args.guide:
-        write_guide(figures)
+        write_guide(runs, figures)
     return 0
 
 

@@ -48,7 +48,10 @@ errno_of(DWORD code)
     }
 }
 
-/* What a person can do about it; NULL where the text says all. */
+/* A code that no failure has. */
+#define ANY_CODE ERROR_SUCCESS
+
+/* What a person can do about it; NULL where the text says all. The first that fits counts. */
 static const char *
 advice_for(const char *function, DWORD code)
 {
@@ -83,9 +86,11 @@ advice_for(const char *function, DWORD code)
          "the ring is corrupt: end the session and start another"},
         {"WintunAllocateSendPacket", ERROR_BUFFER_OVERFLOW,
          "the send ring is full: write again later, or give a timeout"},
+        {"WintunCreateAdapter", ANY_CODE,
+         "the log of the Wintun library (logger 'wintun') says what it was doing"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i].code == code &&
+        if ((table[i].code == code || table[i].code == ANY_CODE) &&
             (table[i].function == NULL || strcmp(table[i].function, function) == 0)) {
             return table[i].advice;
         }
@@ -119,8 +124,8 @@ raise_described(PyObject *type, const char *function, DWORD code, const char *ad
     if (code == ERROR_SUCCESS) {
         /* The official library can leave it so under Wine; a failure must not read as success. */
         (void)PyOS_snprintf(text, sizeof(text),
-                            "%s: failed without an error code; its log (logger 'wintun') may say "
-                            "why",
+                            "%s: failed without an error code; the log of the Wintun library "
+                            "(logger 'wintun') may say why",
                             function);
         return raise_as(type, text, ERROR_GEN_FAILURE);
     }

@@ -223,6 +223,25 @@ def test_a_tunnel_can_be_stopped_in_every_state(
 
 
 @states
+def test_the_tasks_of_a_tunnel_can_be_cancelled_in_every_state(
+    state: State, wire: simulator.Wire
+) -> None:
+    """As by Ctrl-C, when asyncio.run cancels whatever runs."""
+
+    async def main() -> None:
+        async with linked(wire=wire) as link:
+            await state(link)
+            tasks = [link.tunnel._tun_read_task, link.tunnel._sock_read_task]
+            for task in tasks:
+                task.cancel()
+            _, pending = await asyncio.wait(tasks, timeout=HANG_SECONDS)
+            assert not pending
+            await link.stop()
+
+    run(main())
+
+
+@states
 def test_whoever_waits_for_a_stop_may_be_cancelled(state: State, wire: simulator.Wire) -> None:
     async def main() -> None:
         async with linked(wire=wire) as link:
