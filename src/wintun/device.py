@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable
-    from types import TracebackType
     from typing import Union
 
     from typing_extensions import Buffer, Self
@@ -494,12 +493,7 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __del__(self) -> None:
