@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,17 @@ from wintun.pytun import INFINITE, TunTapDevice
 
 Make = Callable[..., TunTapDevice]
 PREFIX = b"\x00\x00\x86\xdd"
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "pymobiledevice3.md"
+
+
+def check_guided(error: OSError) -> None:
+    """The text says what to do, and the guide tells more, at those words and the code."""
+    assert error.strerror is not None
+    _, _, advice = error.strerror.partition("; ")
+    assert advice
+    guide = " ".join(GUIDE.read_text("utf-8").split())
+    assert f"{advice}.*" in guide
+    assert str(error.winerror) in guide  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -57,12 +69,16 @@ def test_devices_without_a_name_get_names_of_their_own() -> None:
         assert first.luid != second.luid
 
 
-def test_a_name_that_was_left_over_is_opened_and_used_again(unique_name: Callable[[], str]) -> None:
+def test_a_name_that_was_left_over_is_opened_and_used_again(
+    unique_name: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "wintun")
     name = unique_name()
     simulator.set_wire(name, "memory")
     with wintun.Adapter.create(name, "Wintun") as left_over:
         with TunTapDevice(name) as device:
             assert device.luid == left_over.luid
+            assert "was there already and is used again" in caplog.text
             device.addr = "fd00::7"
             device.up()
             assert simulator.deliver(name, ipv6_packet(60))
@@ -79,6 +95,7 @@ def test_a_name_that_somebody_uses_at_this_moment_says_what_to_do(make: Make) ->
     with TunTapDevice(first.name) as second, pytest.raises(OSError, match="one session") as error:
         second.up()
     assert error.value.winerror == 1247  # type: ignore[attr-defined]
+    check_guided(error.value)
 
 
 def test_a_name_taken_by_no_wintun_adapter_tells_that_it_is_taken() -> None:
@@ -86,24 +103,26 @@ def test_a_name_taken_by_no_wintun_adapter_tells_that_it_is_taken() -> None:
         with simulator.fault("WintunCreateAdapter", code), pytest.raises(FileExistsError) as error:
             TunTapDevice("taken")
         assert error.value.winerror == code  # type: ignore[attr-defined]
-    assert "taken: choose another" in str(error.value)
+        assert "taken: choose another" in str(error.value)
+        check_guided(error.value)
 
 
 @pytest.mark.parametrize(
-    ("function", "code", "kind", "advice"),
+    ("code", "kind", "advice"),
     [
-        ("WintunCreateAdapter", 5, PermissionError, "run as Administrator"),
-        ("WintunCreateAdapter", 1314, PermissionError, "run as Administrator"),
-        ("WintunCreateAdapter", 2, FileNotFoundError, "driver could not be installed"),
+        (5, PermissionError, "run as Administrator"),
+        (1314, PermissionError, "run as Administrator"),
+        (2, FileNotFoundError, "driver could not be installed"),
+        (31, OSError, r"log .* says what it was doing"),
     ],
 )
 def test_a_device_that_cannot_be_made_says_what_to_do(
-    function: str, code: int, kind: type[OSError], advice: str
+    code: int, kind: type[OSError], advice: str
 ) -> None:
-    with simulator.fault(function, code), pytest.raises(kind, match=advice) as error:
+    with simulator.fault("WintunCreateAdapter", code), pytest.raises(kind, match=advice) as error:
         TunTapDevice("refused")
-    assert system_text(code) in str(error.value)
-    assert function in str(error.value)
+    assert f"WintunCreateAdapter: {system_text(code)}; " in str(error.value)
+    check_guided(error.value)
 
 
 def test_a_missing_ip_version_says_which_and_what_to_do(unique_name: Callable[[], str]) -> None:
@@ -113,6 +132,7 @@ def test_a_missing_ip_version_says_which_and_what_to_do(unique_name: Callable[[]
         with pytest.raises(FileNotFoundError, match=r"IPv6.*(?i:enable|tick)") as error:
             device.addr = "fd00::1"
         assert error.value.winerror == 1168  # type: ignore[attr-defined]
+        check_guided(error.value)
 
 
 def test_an_ip_interface_that_appears_late_is_waited_for(unique_name: Callable[[], str]) -> None:
@@ -394,8 +414,9 @@ def test_an_adapter_that_is_removed_ends_reads_and_writes_with_an_error(tun: Tun
         simulator.remove_adapter(tun.name)
         with pytest.raises(wintun.AdapterTerminatingError):
             await task
-        with pytest.raises(wintun.AdapterTerminatingError):
+        with pytest.raises(wintun.AdapterTerminatingError) as error:
             tun.write(ipv6_packet(40))
+        check_guided(error.value)
 
     run(main())
 
