@@ -237,7 +237,7 @@ if __name__ == "__main__":
         cmdclass={"build_ext": BuildLibraries, "build_py": BuildPackage, "bdist_wheel": Wheel},
         options={
             "build": {"build_base": build_base()},
-            "build_ext": {"parallel": True},  # the two libraries beside each other
+            "build_ext": {"parallel": "2"},  # the two libraries beside each other
             "bdist_wheel": {"py_limited_api": "cp311"} if stable_abi() else {},
         },
     )
