@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +88,55 @@ def test_a_name_that_was_left_over_is_opened_and_used_again(
             assert again.luid == left_over.luid
             again.addr = "fd00::8"
             assert again.addr == "fd00::8"
+
+
+@pytest.mark.driver
+def test_the_name_of_a_killed_process_can_be_used_again(
+    unique_name: Callable[[], str], on_driver: bool
+) -> None:
+    """Whether its adapter is gone with it (as the simulator's is), or stays a while."""
+    name = unique_name()
+    program = f"""
+import time
+from wintun import pytun, simulator
+if not {on_driver}:
+    simulator.use()
+device = pytun.TunTapDevice({name!r})
+device.addr = "fd00:5::7"
+device.up()
+print("up", flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.kill()
+    with TunTapDevice(name) as device:
+        device.addr = "fd00:5::8"
+        device.up()
+        assert device.addr == "fd00:5::8"
+
+
+def test_a_left_over_adapter_that_may_not_be_opened_says_what_to_do(
+    unique_name: Callable[[], str],
+) -> None:
+    with wintun.Adapter.create(unique_name(), "Wintun") as left_over:
+        simulator.set_fault("WintunOpenAdapter", 5)
+        with pytest.raises(PermissionError, match="run as Administrator"):
+            TunTapDevice(left_over.name)
+
+
+def test_a_driver_that_is_not_loaded_says_what_loads_it() -> None:
+    function = "WintunGetRunningDriverVersion"
+    with simulator.fault(function, 2), pytest.raises(FileNotFoundError) as error:
+        wintun.get_driver_version()
+    assert error.value.winerror == 2  # type: ignore[attr-defined]
+    assert "not loaded: creating the first adapter loads it" in str(error.value)
 
 
 def test_a_name_that_somebody_uses_at_this_moment_says_what_to_do(make: Make) -> None:

@@ -277,6 +277,35 @@ def test_a_tunnel_can_be_given_up_before_the_phone_answers() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("function", "code", "kind"),
+    [
+        ("WintunCreateAdapter", 5, PermissionError),
+        ("CreateUnicastIpAddressEntry", 87, OSError),
+        ("SetIpInterfaceEntry", 87, OSError),
+        ("WintunStartSession", 1247, OSError),
+    ],
+)
+def test_a_tunnel_whose_device_fails_says_why_and_leaves_nothing_behind(
+    function: str, code: int, kind: type[OSError]
+) -> None:
+    async def main() -> None:
+        before = simulator.counts()
+        phone = Phone(1500)
+        await phone.start()
+        tunnel = await connect(phone)
+        with simulator.fault(function, code), pytest.raises(kind, match=function):
+            await establish(tunnel)
+        await stop(tunnel)
+        assert simulator.counts() == before
+        (await phone.connection())[1].close()
+        await phone.close()
+        async with linked() as link:
+            await link.round_trip(0)
+
+    run(main())
+
+
 # --- What goes away ---------------------------------------------------------------------------
 
 
