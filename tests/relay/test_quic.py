@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+import wintun
 from helpers import HANG_SECONDS, open_handles, scaled
 from wintun import simulator
 
@@ -122,6 +123,57 @@ def test_packets_go_there_and_come_back(certificate: Certificate) -> None:
                 phone.send(packet)
                 assert await phone.packets.get() == packet
             assert tunnel.tun.dropped == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [44, 576, 1199, 1200])
+def test_packets_of_every_size_that_fits_a_datagram_pass(
+    certificate: Certificate, size: int
+) -> None:
+    async def main() -> None:
+        async with linked(certificate, "loop") as (_, phone):
+            for number in range(20):
+                phone.send(peer.ipv6(number, size))
+                assert await phone.packets.get() == peer.ipv6(number, size)
+
+    run(main())
+
+
+def test_a_host_that_takes_nothing_loses_packets_and_keeps_the_tunnel(
+    certificate: Certificate,
+) -> None:
+    async def main() -> None:
+        async with linked(certificate, "memory") as (tunnel, phone):
+            tunnel.tun.down()
+            tunnel.tun.up(wintun.MIN_RING_CAPACITY)
+            name = tunnel.tun.name
+            packets = 2 * wintun.MIN_RING_CAPACITY // 1000
+            for number in range(packets):
+                phone.send(peer.ipv6(number, 1000))
+                while tunnel.tun.device.statistics.packets_sent + tunnel.tun.dropped <= number:
+                    await asyncio.sleep(0)
+            through = packets - tunnel.tun.dropped
+            assert 0 < through < packets
+            for number in range(through):
+                assert simulator.collect(name) == peer.ipv6(number, 1000)
+            phone.send(peer.ipv6(7, 1000))  # there is room again
+            while tunnel.tun.device.statistics.packets_sent <= through:
+                await asyncio.sleep(0)
+            assert simulator.collect(name) == peer.ipv6(7, 1000)
+
+    run(main())
+
+
+def test_only_ipv6_goes_to_the_phone(certificate: Certificate) -> None:
+    async def main() -> None:
+        async with linked(certificate, "memory") as (tunnel, phone):
+            for number in range(50):
+                simulator.deliver(tunnel.tun.name, peer.no_ipv6(number, 100))
+                simulator.deliver(tunnel.tun.name, peer.ipv6(number, 100 + number))
+            for number in range(50):
+                assert await phone.packets.get() == peer.ipv6(number, 100 + number)
+            assert phone.packets.empty()
 
     run(main())
 
