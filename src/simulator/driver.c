@@ -15,10 +15,6 @@
 /* Packets after which the rings' other side gets to see what was done. */
 #define BURST 64
 
-/* Packets that the flood gives the client for one signal. Where a signal costs as much as hundreds
- * of packets, as under Wine, it would else be the signals that are measured. */
-#define FLOOD_BURST 1024
-
 /* How often a thread that has nothing to do gives its processor away before it waits. */
 #define IDLE_YIELDS 20
 #define FULL_YIELDS 2000
@@ -248,7 +244,7 @@ flood_burst(struct WINTUN_SESSION *session, const BYTE *pattern, uint32_t *numbe
     delivery burst;
     BYTE *room;
     delivery_begin(&burst, session);
-    while (count < FLOOD_BURST && !is_paused(session) &&
+    while (count < PLATFORM_SIGNAL_BURST && !is_paused(session) &&
            (room = delivery_reserve(&burst, session->packet_size)) != NULL) {
         memcpy(room, pattern, session->packet_size);
         packet_write_number(room, (*number)++);
