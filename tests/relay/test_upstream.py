@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The change that the guide proposes to pymobiledevice3 fits its newest release."""
+"""Our device has what pytun-pmd3's has, and the change that the guide proposes fits upstream."""
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
+import inspect
 import re
 from pathlib import Path
+
+from wintun.pytun import TunTapDevice
 
 from .rig import tunnel_service
 
@@ -34,3 +39,30 @@ def test_the_draft_applies() -> None:
         source = source.replace(before, after)
     compile(source, FILE, "exec")
     assert "from wintun.pytun import TunTapDevice" in source
+
+
+# A structure of ctypes; the guide names it as missing.
+MISSING = {"ip_interface_entry"}
+
+
+def test_every_public_name_of_pytun_pmd3_is_there_with_its_parameters() -> None:
+    source = importlib.metadata.distribution("pytun-pmd3").locate_file("pytun_pmd3/wintun.py")
+    module = ast.parse(Path(str(source)).read_text("utf-8"))
+    (theirs,) = (
+        node
+        for node in module.body
+        if isinstance(node, ast.ClassDef) and node.name == TunTapDevice.__name__
+    )
+    seen = set()
+    for node in theirs.body:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name in MISSING:
+            continue
+        seen.add(node.name)
+        ours = inspect.getattr_static(TunTapDevice, node.name)
+        if node.decorator_list:
+            assert isinstance(ours, property), node.name
+            continue
+        assert inspect.iscoroutinefunction(ours) == isinstance(node, ast.AsyncFunctionDef)
+        parameters = list(inspect.signature(ours).parameters)
+        assert parameters == [argument.arg for argument in node.args.args], node.name
+    assert {"__init__", "read", "async_read", "write", "addr", "mtu", "luid"} <= seen
