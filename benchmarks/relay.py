@@ -24,13 +24,13 @@ from typing import Any
 import wintun.pytun
 from wintun import simulator
 
-from . import peer
+from . import markdown, peer
 from .machine import machine
+from .report import store, write
 
 ROOT = Path(__file__).resolve().parent.parent
 PHONE = ROOT / "tests" / "relay" / "peer.py"
 GUIDE = ROOT / "docs" / "pymobiledevice3.md"
-BEGIN, END = "<!-- figures: written by nox -s bench-pymobiledevice3 -->", "<!-- end of figures -->"
 
 LARGEST = 16000
 DEVICES = {"wintun": "`wintun`", "pytun-pmd3": "pytun-pmd3 3.0.3"}
@@ -113,33 +113,31 @@ def ratio(runs: Runs) -> float:
     return ours / theirs
 
 
-def text(runs: Runs, packets: dict[str, int]) -> str:
+def text(about: dict[str, Any], runs: Runs, packets: dict[str, int]) -> str:
     """The figures as the guide has them: a table, the ratio, and what they depend on."""
-    lines = ["| | " + " | ".join(heading for heading, _ in MEASURES.values()) + " |"]
-    lines.append("|---" * (len(MEASURES) + 1) + "|")
-    for device in runs:
-        cells = [cell(runs, device, measure) for measure in MEASURES]
-        lines.append(f"| {DEVICES[device]} | " + " | ".join(cells) + " |")
-    if len(runs) > 1:
-        lines += ["", f"That is {ratio(runs):.1f} times the packets."]
-    about = machine()
-    counts = " and ".join(f"{count:,}" for count in packets.values())
-    lines += [
-        "",
-        f"Medians of {len(next(iter(runs.values())))} runs of each, in turn, of {counts} packets;",
-        f"in brackets the least and the most. {about['date']}, CPython {about['python']},",
-        f"{about['system']}, {about['processors']} processors: {about['processor']}.",
+    head = ["", *(heading for heading, _ in MEASURES.values())]
+    rows = [
+        [DEVICES[device], *(cell(runs, device, measure) for measure in MEASURES)] for device in runs
     ]
-    return "\n".join(lines)
+    parts = [markdown.table(head, rows)]
+    if len(runs) > 1:
+        parts.append(f"That is {ratio(runs):.1f} times the packets.")
+    repeats = len(next(iter(runs.values())))
+    counts = " and ".join(f"{count:,}" for count in packets.values())
+    parts.append(
+        f"{markdown.about(about, repeats)} In brackets the least and the most; "
+        f"{counts} packets a run."
+    )
+    return "\n\n".join(parts)
 
 
 def write_guide(runs: Runs, figures: str) -> None:
     """Puts the figures into the guide and its draft, in place of those that are there."""
-    before, rest = GUIDE.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    after, count = re.subn(r"carries \d+ times", f"carries {ratio(runs):.0f} times", after)
+    assert markdown.put(GUIDE, "relay", figures), "the guide has no place for the figures"
+    page = GUIDE.read_text(encoding="utf-8")
+    page, count = re.subn(r"carries \d+ times", f"carries {ratio(runs):.0f} times", page)
     assert count == 1, "the draft's line with the figure is gone"
-    GUIDE.write_bytes(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}".encode())
+    store(GUIDE, page)
 
 
 def main() -> int:
@@ -161,12 +159,12 @@ def main() -> int:
     packets = {"wintun": args.packets}
     if sys.platform == "win32":
         packets["pytun-pmd3"] = args.slow_packets
+    about = machine()
     runs = measure(packets, args.repeats)
-    figures = text(runs, packets)
+    figures = text(about, runs, packets)
     print(figures)
     if args.json is not None:
-        content = json.dumps({"machine": machine(), "runs": runs}, indent=1)
-        args.json.write_text(content + "\n", encoding="utf-8")
+        write(args.json, {"machine": about, "runs": runs})
     if args.guide:
         write_guide(runs, figures)
     return 0
