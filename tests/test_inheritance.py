@@ -185,9 +185,11 @@ if __name__ == "__main__":
     device = open_device("loop")
     results = []
     reader = start(lambda: results.append(device.read(timeout=None)), count=1)[0]
-    with context.Pool(2) as pool:
-        assert pool.map(use_one, ["one", "two", "three"]) == [{adapters}] * 3
-        error = pool.apply(fail)
+    pool = context.Pool(2)
+    assert pool.map(use_one, ["one", "two", "three"]) == [{adapters}] * 3
+    error = pool.apply(fail)
+    pool.close()
+    pool.join()  # leaving a with block would kill one that is still starting, which says so
     assert (type(error), error.winerror) == (FileNotFoundError, 1168), error
     if sys.argv[1] != "fork":  # which hands everything on without pickling
         for thing in (device, device.session, device.adapter):
