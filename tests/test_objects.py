@@ -188,14 +188,6 @@ def test_calling_init_by_hand_changes_nothing(objects: dict[str, Any]) -> None:
     assert bytes(objects["received Packet"]) == ipv4_packet(40)
 
 
-def test_a_device_is_made_once(device: wintun.TunDevice) -> None:
-    device.up()
-    with pytest.raises(RuntimeError, match="called already"):
-        device.__init__("another")  # type: ignore[misc]
-    assert device.is_up
-    assert simulator.counts().adapters == 1
-
-
 class Deaf(wintun.TunDevice):
     """A subclass that forgets to make what it stands on."""
 

@@ -82,8 +82,6 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
             # What it reads and writes would still belong to the adapter before.
             raise RuntimeError("TunDevice.__init__() was called before: make another device")
         super().__init__()
-        if self._adapter is not None:
-            raise RuntimeError("TunDevice.__init__() was called already: make another device")
         capacity = _check_capacity(capacity)
         self._start(_wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid)), capacity)
 
