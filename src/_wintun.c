@@ -121,7 +121,11 @@ hold_file(PyObject *module, PyObject *argument)
         (void)PyOS_snprintf(message, sizeof(message), "cannot open %.1024s", path);
         return raise_error(message, code);
     }
-    return PyLong_FromVoidPtr(file);
+    PyObject *number = PyLong_FromVoidPtr(file);
+    if (number == NULL) {
+        platform_handle_close(file);
+    }
+    return number;
 }
 
 static PyObject *

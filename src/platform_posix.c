@@ -55,7 +55,9 @@ platform_file_hold(const char *path, HANDLE *file, DWORD *code)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor == -1) {
-        *code = errno == ENOENT ? ERROR_FILE_NOT_FOUND : ERROR_ACCESS_DENIED;
+        *code = errno == ENOENT                      ? ERROR_FILE_NOT_FOUND
+                : errno == EMFILE || errno == ENFILE ? ERROR_NOT_ENOUGH_MEMORY
+                                                     : ERROR_ACCESS_DENIED;
         return false;
     }
     *file = (HANDLE)(intptr_t)descriptor;

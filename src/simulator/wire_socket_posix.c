@@ -39,6 +39,13 @@ struct wire_reader {
     BYTE packet[WINTUN_MAX_IP_PACKET_SIZE + 1];
 };
 
+/* Why the system refused something of a descriptor. */
+static DWORD
+refusal(void)
+{
+    return errno == EBADF ? ERROR_INVALID_HANDLE : ERROR_NOT_ENOUGH_MEMORY;
+}
+
 /* A socket is asked not to block in each call; any other descriptor has to be made so, which its
  * other users see. Returns a Win32 code. */
 static DWORD
@@ -53,7 +60,7 @@ prepare(wire_socket *wire)
     int flags = fcntl(wire->descriptor, F_GETFL);
     return flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1
                ? ERROR_SUCCESS
-               : ERROR_INVALID_HANDLE;
+               : refusal();
 }
 
 wire_socket *
@@ -67,10 +74,7 @@ wire_socket_duplicate(DWORD64 socket, DWORD *code)
     atom_u32_store(&wire->references, 1);
     errno = EBADF;
     wire->descriptor = socket <= 0x7FFFFFFF ? fcntl((int)socket, F_DUPFD_CLOEXEC, 0) : -1;
-    *code = errno == EBADF ? ERROR_INVALID_HANDLE : ERROR_NOT_ENOUGH_MEMORY;
-    if (wire->descriptor != -1) {
-        *code = prepare(wire);
-    }
+    *code = wire->descriptor != -1 ? prepare(wire) : refusal();
     if (*code != ERROR_SUCCESS) {
         wire_socket_release(wire);
         return NULL;

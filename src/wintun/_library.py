@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from io import FileIO
 
 from . import _wintun
 
@@ -109,12 +110,21 @@ def hold(path: str) -> BinaryIO:
     Nor can a folder on the way to it be renamed. So what is read from it is what is loaded by its
     path meanwhile.
     """
-    handle = _wintun.hold_file(os.fsencode(path))
+    descriptor = _wintun.hold_file(os.fsencode(path))
     if sys.platform == "win32":
         import msvcrt
 
-        handle = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT)
-    return open(handle, "rb")
+        handle = descriptor
+        try:
+            descriptor = msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_NOINHERIT)
+        except BaseException:
+            _wintun.close_event(handle)
+            raise
+    try:
+        return FileIO(descriptor)  # it alone leaves the descriptor open where it fails
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def official_sha256() -> str | None:
