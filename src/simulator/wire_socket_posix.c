@@ -58,9 +58,8 @@ prepare(wire_socket *wire)
         return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : ERROR_SUCCESS;
     }
     int flags = fcntl(wire->descriptor, F_GETFL);
-    return flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1
-               ? ERROR_SUCCESS
-               : refusal();
+    return flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1 ? ERROR_SUCCESS
+                                                                                     : refusal();
 }
 
 wire_socket *

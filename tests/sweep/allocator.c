@@ -2,9 +2,20 @@
  *
  * An allocator for Python that fails by a plan, and otherwise asks the one that it replaces.
  */
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+
 #include "plan.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+
+#ifdef __linux__
+#include <dlfcn.h>
+#include <execinfo.h>
+#endif
 
 /* As Python's PyMemAllocatorEx. */
 typedef struct allocator {
@@ -18,6 +29,9 @@ typedef struct allocator {
 /* Whether the plan is followed. */
 EXPORT atomic_int allocator_active;
 
+/* Whether the allocation that failed was asked for by the package's C, at whatever depth. */
+EXPORT atomic_int allocator_in_extension;
+
 static plan allocations;
 
 /* Only the thread that made the plan: no other is prepared for it. */
@@ -27,6 +41,7 @@ EXPORT void
 allocator_plan(int pass, int fail)
 {
     plan_set(&allocations, pass, fail, ENOMEM);
+    atomic_store(&allocator_in_extension, 0);
     planned = 1;
 }
 
@@ -38,10 +53,31 @@ allocator_end(void)
     return atomic_load(&allocations.calls);
 }
 
-static int
+#define DEEPEST 100
+
+static bool
+is_in_extension(void)
+{
+    bool found = false;
+#ifdef __linux__
+    void *frames[DEEPEST];
+    int count = backtrace(frames, DEEPEST);
+    for (int i = 0; i < count && !found; i++) {
+        Dl_info info;
+        found = dladdr(frames[i], &info) != 0 && strstr(info.dli_fname, "/_wintun.") != NULL;
+    }
+#endif
+    return found;
+}
+
+static bool
 fails(void)
 {
-    return planned && atomic_load(&allocator_active) && plan_meet(&allocations);
+    if (!planned || !atomic_load(&allocator_active) || !plan_meet(&allocations)) {
+        return false;
+    }
+    atomic_store(&allocator_in_extension, is_in_extension());
+    return true;
 }
 
 static void *

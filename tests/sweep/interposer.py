@@ -62,11 +62,17 @@ class Allocations:
         self._library = load()
         # Set here, for a call would need memory to begin and to end.
         self._active = ctypes.c_int.in_dll(self._library, "allocator_active")
+        self._in_extension = ctypes.c_int.in_dll(self._library, "allocator_in_extension")
 
     def fail(self, after: int, times: int) -> Allocations:
         """Makes some fail, after others, in the body of a `with` statement."""
         self._plan = (after, times)
         return self
+
+    @property
+    def in_extension(self) -> bool:
+        """Whether the one that failed was the extension's; elsewhere than on Linux never."""
+        return bool(self._in_extension.value)
 
     def __enter__(self) -> None:
         self._library.allocator_plan(*self._plan)

@@ -11,7 +11,10 @@ import _socket
 import array
 import asyncio
 import gc
+import os
 import socket
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,13 +23,14 @@ from typing import Any, Callable
 import wintun
 from helpers import HANG_SECONDS, MIN_CAPACITY, ipv4_packet, open_handles
 from resources import count_blocks
-from wintun import simulator
+from wintun import _library, simulator
 
 NAME = "sweep"
 
 INVALID_DATA = 13
 PROC_NOT_FOUND = 127
 BAD_EXE_FORMAT = 193
+FILE_CORRUPT = 1392
 
 ADDRESSES = ("10.9.0.1/24", "fd00:9::1/64")
 SMALL = [ipv4_packet(20 + size, size) for size in range(10)]
@@ -183,15 +187,39 @@ def speak(device: wintun.TunDevice) -> None:
 
 
 def use_a_socket(device: wintun.TunDevice) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with ours, theirs:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as ours,
+        socket.socket(type=socket.SOCK_DGRAM) as theirs,
+    ):
+        for each in (ours, theirs):
+            each.bind(("127.0.0.1", 0))
+            each.settimeout(HANG_SECONDS)
+        ours.connect(theirs.getsockname())
+        theirs.connect(ours.getsockname())
         simulator.set_wire(NAME, "socket", sock=theirs)
         device.up()
-        ours.settimeout(HANG_SECONDS)
         device.write(SMALL[0])
         assert ours.recv(100) == SMALL[0]
         ours.send(SMALL[1])
         assert device.read(timeout=HANG_SECONDS) == SMALL[1]
+        no_more(device)
+        device.down()
+        simulator.set_wire(NAME, "memory")
+
+
+def use_a_descriptor(device: wintun.TunDevice) -> None:
+    """One that keeps packets apart as long as there is one: what goes into it comes out of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "pipe")
+        os.mkfifo(path)
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            simulator.set_wire(NAME, "socket", sock=descriptor)
+        finally:
+            os.close(descriptor)
+        device.up()
+        device.write(SMALL[0])
+        assert device.read(timeout=HANG_SECONDS) == SMALL[0]
         no_more(device)
         device.down()
         simulator.set_wire(NAME, "memory")
@@ -203,6 +231,13 @@ def delete_the_driver(device: wintun.TunDevice) -> None:
 
 
 def load_what_is_no_library(device: wintun.TunDevice) -> None:
+    try:
+        with _library.hold(simulator.library_path()) as file:
+            _library.check_official(file, simulator.library_path())
+        raise AssertionError("it is not the official library")
+    except OSError as error:
+        if winerror(error) != FILE_CORRUPT:
+            raise
     for path, code in ((_socket.__file__, PROC_NOT_FOUND), (__file__, INVALID_DATA)):
         try:
             wintun.load(path)
@@ -238,6 +273,7 @@ LIVES: dict[str, Callable[[wintun.TunDevice], None]] = {
         loop,
         speak,
         use_a_socket,
+        *([use_a_descriptor] if sys.platform != "win32" else []),
         delete_the_driver,
         load_what_is_no_library,
         wait_in_a_loop,

@@ -52,6 +52,8 @@ CANNOT_FAIL = {
     # Nothing is left to be done if they could.
     *("close", "dlclose", "free", "munmap"),
     "sysconf",  # of the size of a page
+    # Once, when the library is loaded, which is before anything can be changed.
+    "__register_atfork",
     # With valid arguments and a mutex of the plain kind, as Linux has them.
     *("pthread_join", "pthread_mutex_destroy", "pthread_mutex_init", "pthread_mutex_lock"),
     *("pthread_mutex_trylock", "pthread_mutex_unlock"),
@@ -80,6 +82,8 @@ def expected(call: SystemCall, error: int) -> Expected | None:
         return Expected(MemoryError, 0, "")
     if call.function in ("poll", "read"):
         return Expected(OSError, INVALID_HANDLE, "^WaitForMultipleObjects: ")
+    if call.function == "open":
+        return Expected(OSError, NO_MEMORY, "^cannot open ")
     if call.function == "access":
         return Expected(FileNotFoundError, 2, "^cannot load ")
     if call.function == "dlopen":
