@@ -396,7 +396,7 @@ READS: dict[str, tuple[Callable[[wintun.TunDevice], Any], Callable[[Any], int]]]
 
 
 def check_nothing_lost(name: str, going_wrong: AbstractContextManager[Any], ahead: bool) -> None:
-    """Each packet that arrived is returned by a read, now or later, or counted as discarded."""
+    """Each packet that arrived is returned by a read, now or later, or counted as unread."""
     read, count = READS[name]
     got = None
     simulator.set_wire(NAME, "memory")
