@@ -341,3 +341,4 @@ def test_a_packet_cannot_be_released_by_what_is_asked_for_its_index(
     assert packet[Index()] == ipv4_packet(61)[3]
     packet[Index()] = Index()
     assert packet[3] == 3
+    packet.release()  # the class is collected late where there is no GIL
