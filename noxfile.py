@@ -370,7 +370,6 @@ def install_free_threaded(session: nox.Session) -> str:
 # --- Measurements: not among the checks, for they need a machine that does nothing else ---------
 
 BENCH_VERSIONS = ["3.11", "3.13"]
-BENCH_PARTS = ["imports", "rings", "latency", "adapters", "threads"]
 
 
 @nox.session(default=False)
@@ -384,7 +383,7 @@ def bench(session: nox.Session) -> None:
     session.install("--no-deps", str(copy_of_source(session)))
     options = session.posargs
     if not options:
-        options = ["--publish", "linux", "--repeats", "7", "--parts", *BENCH_PARTS, "growth"]
+        options = ["--publish", "linux", "--repeats", "7", "--all"]
         options += threads_without_gil(session)
     session.run("python", "-m", "benchmarks", *options)
 
@@ -419,7 +418,7 @@ def bench_windows(session: nox.Session, version: str) -> None:
     python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
     options = session.posargs
     if not options:
-        options = ["--publish", f"windows-{version}", "--repeats", "5", "--parts", *BENCH_PARTS]
+        options = ["--publish", f"windows-{version}", "--repeats", "5", "--share", "0.5"]
     command = [*python, "benchmarks", "--c-loop", c_loop, *options]
     session.run(*command, env=wine_environment(wine_prefix()))
 

@@ -21,6 +21,9 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     made.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
+    made.add_argument(
+        "--all", dest="parts", action="store_const", const=PARTS, help="growth as well"
+    )
     made.add_argument("--repeats", type=int, default=9, help="runs of each (default: 9)")
     made.add_argument("--sizes", type=int, nargs="+", default=[64, 576, 1400, 9000, 65535])
     made.add_argument("--packets", type=int, default=100_000_000, help="for growth")
