@@ -24,6 +24,7 @@ import wintun
 from helpers import HANG_SECONDS, MIN_CAPACITY, ipv4_packet, open_handles
 from resources import count_blocks
 from wintun import _library, simulator
+from wintun._wintun import close_event
 
 NAME = "sweep"
 
@@ -247,6 +248,14 @@ def load_what_is_no_library(device: wintun.TunDevice) -> None:
                 raise
 
 
+def watch_events(device: wintun.TunDevice) -> None:
+    device.up()
+    session = device.session
+    assert session is not None
+    for event in session._duplicate_events():
+        close_event(event)
+
+
 def wait_in_a_loop(device: wintun.TunDevice) -> None:
     async def read() -> None:
         device.up()
@@ -276,6 +285,7 @@ LIVES: dict[str, Callable[[wintun.TunDevice], None]] = {
         *([use_a_descriptor] if sys.platform != "win32" else []),
         delete_the_driver,
         load_what_is_no_library,
+        watch_events,
         wait_in_a_loop,
     )
 }
