@@ -279,12 +279,24 @@ def install_for_windows(session: nox.Session, version: str, target: Path) -> Non
     session.install(*offline, *platform, *files, "wintun")
 
 
+ALLOCATOR = "allocator.dll"
+
+
+def allocator_beside(python: list[str]) -> str:
+    """Returns the path of the tests' allocator as Windows spells it, for a command of Python's."""
+    program = next(word for word in python if word.endswith("python.exe"))
+    return "Z:" + str(Path(program).with_name(ALLOCATOR)).replace("/", "\\")
+
+
 def install_under_wine(session: nox.Session, version: str) -> list[str]:
     """Unpacks a CPython for Windows and installs into it; returns how its modules are run."""
-    apt(session, {"wine": "wine wine64"})
+    apt(session, {"wine": "wine wine64", **MINGW})
     folder = scratch(session)
     fetch(session, "python", version, str(folder))
     install_for_windows(session, version, folder / "Lib" / "site-packages")
+    # The suite makes Python's memory run out; nothing in Windows can build what does that.
+    options = ["-std=c11", "-shared", "-static-libgcc", "-o", str(folder / ALLOCATOR)]
+    session.run(*MINGW, *options, "tests/sweep/allocator.c", external=True)
     return ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
 
 
@@ -296,6 +308,7 @@ def windows(session: nox.Session, version: str) -> None:
     environment = {
         **wine_environment(wine_prefix()),
         "WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", SMALL),
+        "WINTUN_TEST_ALLOCATOR": allocator_beside(python),
     }
     options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
     session.run(*python, "pytest", *options, env=environment)
@@ -333,7 +346,11 @@ def stress_windows(session: nox.Session, version: str) -> None:
     """The same in the official CPythons for Windows, under Wine."""
     python = install_under_wine(session, version)
     command = [*python, "pytest", "-p", "no:cacheprovider", "-m", "stress", *AT_LENGTH]
-    environment = {**wine_environment(wine_prefix()), "WINTUN_STRESS": "1"}
+    environment = {
+        **wine_environment(wine_prefix()),
+        "WINTUN_STRESS": "1",
+        "WINTUN_TEST_ALLOCATOR": allocator_beside(python),
+    }
     session.run(*command, *session.posargs, env=environment)
 
 

@@ -97,6 +97,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(path: Path) -> None:
         "METADATA",
         "RECORD",
         "WHEEL",
+        "entry_points.txt",
         "licenses/LICENSE",
         "top_level.txt",
     }
