@@ -80,12 +80,10 @@ def build(folder: Path) -> Path:
     return program
 
 
-@pytest.mark.parametrize("at_the_end", AT_THE_END)
-def test_each_of_several_interpreters_gets_its_log_lines(tmp_path: Path, at_the_end: str) -> None:
-    path = [str(Path(wintun.__file__).parent.parent), *sys.path]
-    program = IN_EACH.format(path=path, at_the_end=AT_THE_END[at_the_end])
-    done = subprocess.run(
-        [build(tmp_path), program],
+def embed(program: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """Runs code in three interpreters, one after the other."""
+    return subprocess.run(
+        [program, code],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -93,5 +91,16 @@ def test_each_of_several_interpreters_gets_its_log_lines(tmp_path: Path, at_the_
         env={**os.environ, "PYTHONHOME": sys.base_prefix},
         check=False,
     )
+
+
+@pytest.mark.parametrize("at_the_end", AT_THE_END)
+def test_each_of_several_interpreters_gets_its_log_lines(tmp_path: Path, at_the_end: str) -> None:
+    path = [str(Path(wintun.__file__).parent.parent), *sys.path]
+    program = IN_EACH.format(path=path, at_the_end=AT_THE_END[at_the_end])
+    embedding = build(tmp_path)
+    # By which the simulator is asked; CPython 3.12.1 for one ends in it, whatever else is there.
+    if embed(embedding, "import ctypes").returncode != 0:
+        pytest.skip("this Python's own ctypes does not survive a second interpreter")
+    done = embed(embedding, program)
     expected = "used\nNone None\n" if "at exit" in at_the_end else "used\n"
     assert (done.stdout, done.stderr, done.returncode) == (expected * 3, "", 0)
