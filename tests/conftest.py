@@ -95,7 +95,8 @@ def _nothing_is_left_behind(
         gc.collect()
     if not request.node.stash.get(_passed, False):
         return  # its frame still holds what it made
-    assert python_threads() == threads, "a thread of the test still runs"
+    # Fewer, where one that trio keeps for a while has ended.
+    assert python_threads() <= threads, "a thread of the test still runs"
     assert simulator.counts() == before
 
 

@@ -91,7 +91,7 @@ def expected(call: SystemCall, error: int) -> Expected | None:
     return Expected(OSError, NO_MEMORY, "^(CreateEvent|DuplicateHandle): ")
 
 
-IMPORTED = re.compile(r" U (?!_?Py)(\w+)")
+IMPORTED = re.compile(r" U (?!_?Py|__(?:[alt]san|ubsan|sanitizer)_)(\w+)")
 CALLED = re.compile(r"^ *([0-9a-f]+):.*\b(?:call|bl) +[0-9a-fx]+ <(\w+)@plt")
 INSTRUCTION = re.compile(r"^ *([0-9a-f]+):")
 BEGIN = re.compile(r"^[0-9a-f]+ <(\w+)>:")
