@@ -166,6 +166,7 @@ def test_packets_that_a_batch_is_given_go_out_in_order(
         (-8, bytes(20), IndexError),
         (slice(0, 1), bytes(20), TypeError),
     ],
+    ids=["short", "long", "too long", "int", "strided", "beyond", "before", "slice"],
 )
 def test_a_packet_that_does_not_fit_its_place_is_refused_and_changes_nothing(
     session: wintun.Session, index: Any, packet: Any, error: type[Exception]

@@ -216,6 +216,7 @@ def test_an_address_that_cannot_be_is_a_value_error(
         (b"\x41\0\0\xd8\x42\0\0\0", "A\ufffdB"),
         (b"x\0" * 100_000 + b"\0\0", "x" * 0x10000),
     ],
+    ids=["nothing", "half a character", "too long"],
 )
 def test_a_log_line_of_any_kind_arrives(
     library: Any, level: int, timestamp: int, message: bytes | None, text: str
