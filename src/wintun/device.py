@@ -495,7 +495,8 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         self.close()
 
     def __del__(self) -> None:
-        if not self.closed:
+        # At the interpreter's end this module may be empty already: the adapter then closes itself.
+        if warnings is not None and not self.closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
             self.close()
 
