@@ -201,6 +201,7 @@ def use_a_socket(device: wintun.TunDevice) -> None:
         device.up()
         device.write(SMALL[0])
         assert ours.recv(100) == SMALL[0]
+        ours.send(b"")  # is no packet: the wire is then left alone for a moment
         ours.send(SMALL[1])
         assert device.read(timeout=HANG_SECONDS) == SMALL[1]
         no_more(device)
