@@ -39,8 +39,9 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
     uint64_t allocated = 0;
     uint64_t bytes = 0;
     bool ours = adapter_is_ours(session->adapter);
-    for (size_t i = 0; i < count; i++) {
-        const packet_memory *packet = &packets[i];
+    /* From the last to the first: the ring's head or tail then moves once, over all of them. */
+    while (count > 0) {
+        const packet_memory *packet = &packets[--count];
         if (packet->kind == PACKET_COPY) {
             free(packet->memory);
         } else if (!ours) {

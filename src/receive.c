@@ -74,6 +74,16 @@ receive_from_ring(shared_session *session, const BYTE **packet, DWORD *size, DWO
     return OUTCOME_FAILED;
 }
 
+/* From the last to the first: the ring's head then moves once, over all of them. Moved for each
+ * packet, it would be handed to and fro between this processor and the driver's. */
+static void
+release_all(shared_session *session, const BYTE *const *packets, DWORD count)
+{
+    while (count > 0) {
+        session->api->ReleaseReceivePacket(session->handle, packets[--count]);
+    }
+}
+
 static void
 count_received(shared_session *session, uint64_t packets, uint64_t bytes)
 {
@@ -345,43 +355,83 @@ require_stored(shared_session *session, DWORD *code)
     return result;
 }
 
-/* Copies the front of the store to where there is room for it, and gives its memory back. */
+/* Packets that were copied out of the ring and have not gone back yet. */
+typedef struct copied_packets {
+    DWORD count;
+    uint64_t bytes;
+    const BYTE *packets[BATCH];
+} copied_packets;
+
 static void
-copy_front(shared_session *session, BYTE *to)
+give_back_copied(shared_session *session, copied_packets *copied)
 {
-    const read_ahead *ahead = session->ahead;
-    const ahead_entry *entry = &ahead->entries[ahead->first];
+    count_received(session, copied->count, copied->bytes);
+    release_all(session, copied->packets, copied->count);
+    copied->count = 0;
+    copied->bytes = 0;
+}
+
+/* Drops the front of the store, which was copied, and gives its memory back. */
+static void
+drop_copied_front(shared_session *session)
+{
+    const ahead_entry *entry = &session->ahead->entries[session->ahead->first];
     if (entry->in_ring != NULL) {
-        memcpy(to, entry->in_ring, entry->size);
         session->api->ReleaseReceivePacket(session->handle, entry->in_ring);
         session_unhold(session, 1); /* never the last: the call is inside */
-    } else {
-        memcpy(to, &ahead->copies[entry->offset], entry->size);
     }
     drop_front(session);
 }
 
+/* The next packet to copy: the front of the store, where it stays, or the next of the ring. */
 static outcome
-pack(shared_session *session, packed_packets *packed, DWORD *code)
+next_to_pack(shared_session *session, bool stored, const BYTE **packet, DWORD *size, DWORD *code)
+{
+    if (!stored) {
+        return receive_from_ring(session, packet, size, code);
+    }
+    const read_ahead *ahead = session->ahead;
+    const ahead_entry *entry = &ahead->entries[ahead->first];
+    *packet = entry->in_ring != NULL ? entry->in_ring : &ahead->copies[entry->offset];
+    *size = entry->size;
+    return OUTCOME_DONE;
+}
+
+static outcome
+pack(shared_session *session, packed_packets *packed, copied_packets *copied, DWORD *code)
 {
     size_t used = 0;
     while (packed->count < packed->limit) {
-        outcome result = require_stored(session, code);
+        const BYTE *packet;
+        DWORD size;
+        bool stored = !store_is_empty(session);
+        outcome result = next_to_pack(session, stored, &packet, &size, code);
         if (result != OUTCOME_DONE) {
             return packed->count > 0 ? OUTCOME_DONE : result;
         }
-        DWORD size = session->ahead->entries[session->ahead->first].size;
         size_t start = used + packed->headroom;
         if (start + size + packed->tailroom > packed->capacity) {
             packed->no_room = packed->count == 0;
             packed->too_large = size;
+            if (!stored) {
+                store_in_place(session, packet, size);
+            }
             return OUTCOME_DONE;
         }
-        copy_front(session, packed->buffer + start);
+        memcpy(packed->buffer + start, packet, size);
         packed->spans[2 * packed->count] = (uint32_t)start;
         packed->spans[2 * packed->count + 1] = (uint32_t)(start + size);
         packed->count++;
         used = start + size + packed->tailroom;
+        if (stored) {
+            drop_copied_front(session);
+            continue;
+        }
+        copied->packets[copied->count++] = packet;
+        copied->bytes += size;
+        if (copied->count == BATCH) {
+            give_back_copied(session, copied);
+        }
     }
     return OUTCOME_DONE;
 }
@@ -390,10 +440,14 @@ outcome
 receive_packed(shared_session *session, void *context, DWORD *code)
 {
     packed_packets *packed = context;
+    copied_packets copied;
     packed->count = 0;
     packed->no_room = false;
+    copied.count = 0;
+    copied.bytes = 0;
     platform_mutex_lock(&session->ahead->lock);
-    outcome result = pack(session, packed, code);
+    outcome result = pack(session, packed, &copied, code);
+    give_back_copied(session, &copied);
     platform_mutex_unlock(&session->ahead->lock);
     return result;
 }
@@ -422,9 +476,7 @@ release_one(shared_session *session, const BYTE *packet)
 void
 release_batch(shared_session *session, const received_batch *batch)
 {
-    for (DWORD i = 0; i < batch->count; i++) {
-        session->api->ReleaseReceivePacket(session->handle, batch->packets[i]);
-    }
+    release_all(session, batch->packets, batch->count);
     session_unhold(session, batch->count);
     session_leave(session);
 }

@@ -306,6 +306,50 @@ typedef struct written_packets {
     Py_ssize_t *written;
 } written_packets;
 
+/* So many packets are in the ring before the first of them is sent; fewer where they are large, so
+ * that the driver has something to do meanwhile. */
+#define BURST_PACKETS 64
+#define BURST_BYTES 65536
+
+typedef struct burst {
+    unsigned count;
+    DWORD bytes;
+    BYTE *packets[BURST_PACKETS];
+} burst;
+
+/* Copies packets into the ring, the first when there is room for it, the others if there is. */
+static outcome
+fill_burst(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssize_t count,
+           burst *filled, DWORD *code)
+{
+    filled->count = 0;
+    filled->bytes = 0;
+    while (filled->count < BURST_PACKETS && filled->bytes < BURST_BYTES && count-- > 0) {
+        const Py_buffer *view = &views[filled->count];
+        DWORD size = (DWORD)view->len;
+        BYTE *packet = NULL;
+        outcome result =
+            session_allocate(shared, filled->count == 0 ? deadline_ns : 0, size, &packet, code);
+        if (result != OUTCOME_DONE) {
+            return result;
+        }
+        memcpy(packet, view->buf, size);
+        filled->packets[filled->count++] = packet;
+        filled->bytes += size;
+    }
+    return OUTCOME_DONE;
+}
+
+/* From the last to the first: the ring's tail then moves once, over all of them, and the driver is
+ * woken once. Moved for each packet, it would be handed to and fro between two processors. */
+static void
+send_burst(shared_session *shared, const burst *filled)
+{
+    for (unsigned i = filled->count; i > 0; i--) {
+        shared->api->SendPacket(shared->handle, filled->packets[i - 1]);
+    }
+}
+
 /* Puts packets into the ring until it is full. */
 static outcome
 put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *code)
@@ -318,17 +362,16 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
     if (!session_enter(shared)) {
         return OUTCOME_CLOSED;
     }
-    for (; next < packets->count; next++) {
-        const Py_buffer *view = &packets->views[next];
-        DWORD size = (DWORD)view->len;
-        BYTE *packet = NULL;
-        result = session_allocate(shared, deadline_ns, size, &packet, code);
-        if (result != OUTCOME_DONE) {
-            break;
+    while (result == OUTCOME_DONE && next < packets->count) {
+        burst filled;
+        result = fill_burst(shared, deadline_ns, &packets->views[next], packets->count - next,
+                            &filled, code);
+        send_burst(shared, &filled);
+        next += filled.count;
+        bytes += filled.bytes;
+        if (result == OUTCOME_NOT_YET && filled.count > 0 && deadline_ns != 0) {
+            result = OUTCOME_DONE; /* the next one may wait */
         }
-        memcpy(packet, view->buf, size);
-        shared->api->SendPacket(shared->handle, packet);
-        bytes += size;
     }
     *packets->written = next;
     atom_u64_count(&shared->statistics.packets_sent, (uint64_t)(next - before));

@@ -22,6 +22,9 @@
 #define FULL_SLEEP_NS INT64_C(50000)
 #define FULL_SLEEP_MAX_NS NS_PER_MS
 
+/* The part of a ring that is free before a flood fills it up again. */
+#define FLOOD_SHARE 8
+
 static bool
 is_stopping(struct WINTUN_SESSION *session)
 {
@@ -257,21 +260,35 @@ flood_burst(struct WINTUN_SESSION *session, const BYTE *pattern, uint32_t *numbe
     return count;
 }
 
+/* Bytes that must be free in a ring that was full before more comes. Networks hand over bursts; a
+ * flood that followed the client packet by packet would do little but hand it the cache line with
+ * the ring's head and tail. */
+static uint32_t
+flood_room(const struct WINTUN_SESSION *session)
+{
+    uint32_t packet = ring_room(session->packet_size);
+    uint32_t share = session->capacity / FLOOD_SHARE;
+    return packet > share ? packet : share;
+}
+
 static void
 run_flood_receiver(void *argument)
 {
     struct WINTUN_SESSION *session = argument;
     BYTE pattern[WINTUN_MAX_IP_PACKET_SIZE];
     uint32_t number = 0;
+    uint32_t enough = flood_room(session);
     unsigned rounds = 0;
+    bool full = false;
     packet_write_numbered(pattern, session->packet_size);
     while (!is_stopping(session)) {
         if (is_paused(session)) {
             wait_for(session, SESSION_RESUMED, -1);
-        } else if (flood_burst(session, pattern, &number) > 0) {
-            rounds = 0;
-        } else {
+        } else if (full && !ring_has_room(&session->producer, enough)) {
             wait_for_room(&rounds);
+        } else {
+            full = flood_burst(session, pattern, &number) == 0;
+            rounds = full ? rounds : 0;
         }
     }
 }

@@ -54,6 +54,19 @@ ring_signal(ring_producer *producer)
     }
 }
 
+bool
+ring_has_room(ring_producer *producer, uint32_t room)
+{
+    platform_mutex_lock(&producer->lock);
+    uint32_t head = atom_u32_load(&producer->shared->head);
+    if (ring_offset_valid(producer->capacity, head)) {
+        producer->head_seen = head;
+    }
+    bool has = has_space(producer, room);
+    platform_mutex_unlock(&producer->lock);
+    return has;
+}
+
 const BYTE *
 ring_peek(ring_consumer *consumer, uint32_t *size)
 {

@@ -36,6 +36,9 @@ typedef struct ring_consumer {
  * full or has ended. */
 BYTE *ring_produce(ring_producer *producer, uint32_t size);
 
+/* Whether that many bytes of the ring are free. Takes the lock itself. */
+bool ring_has_room(ring_producer *producer, uint32_t room);
+
 /* Gives the client what was produced, and signals it once for all that it was given since the last
  * signal. */
 void ring_publish(ring_producer *producer);
