@@ -168,6 +168,27 @@ def test_a_write_that_waits_for_room_goes_on_as_soon_as_there_is_some(
     )
 
 
+@pytest.mark.threads
+def test_a_batch_that_waits_for_room_holds_nothing_back_meanwhile(session: wintun.Session) -> None:
+    name = session.adapter.name
+    packets = [ipv4_packet(size) for size in (65535, 60000, 50000, 60000)]
+
+    def waits() -> int:
+        return wintun.Statistics(*session.statistics()).waits
+
+    def waits_again() -> None:
+        before = waits()
+        wait_until(lambda: waits() > before + 2, "the batch did not wait for room")
+
+    writer = Worker(lambda: session.write_many(packets, None))
+    waits_again()  # two fit
+    assert simulator.drain(name, 1) == 1
+    waits_again()  # the third does now, the fourth does not
+    assert simulator.drain(name, 3) == 2
+    assert writer.result() == len(packets)
+    assert collect_all(name) == packets[3:]
+
+
 def test_the_receive_ring_takes_packets_to_its_last_byte_and_drops_and_counts_the_rest(
     session: wintun.Session,
 ) -> None:
