@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loops that the benchmarks compare Python's with: receive, copy, release; allocate, copy, send;
- * and both together; on the functions of the same loaded library. And a sender that stamps packets
- * with the time. Called through ctypes, which releases the GIL.
+ * The loops that the benchmarks compare Python's with: receive, copy, release; allocate, copy,
+ * send; and both together; on the functions of the same loaded library. And a sender that stamps
+ * packets with the time. Called through ctypes, which releases the GIL.
  */
 #include <string.h>
 
@@ -37,6 +37,52 @@ c_loop_receive(WINTUN_RECEIVE_PACKET_FUNC *receive, WINTUN_RELEASE_RECEIVE_PACKE
         } else if (!wait) {
             break;
         }
+    }
+    return received;
+}
+
+/* CPython's functions that make a list of bytes. */
+typedef struct python_functions {
+    void *(*new_bytes)(const char *data, intptr_t size);
+    void *(*new_list)(intptr_t size);
+    int (*set_item)(void *list, intptr_t place, void *item);
+    void (*drop)(void *object);
+} python_functions;
+
+#define LIST 64
+
+/* As c_loop_receive, into lists of at most 64 bytes objects, each dropped when the next one comes:
+ * no function that returns such lists can take less. Needs the GIL. */
+EXPORT DWORD
+c_loop_receive_list(WINTUN_RECEIVE_PACKET_FUNC *receive,
+                    WINTUN_RELEASE_RECEIVE_PACKET_FUNC *release, WINTUN_SESSION_HANDLE session,
+                    DWORD count, BOOL wait, const python_functions *python)
+{
+    DWORD received = 0;
+    while (received < count) {
+        BYTE *packets[LIST];
+        DWORD sizes[LIST];
+        DWORD there = 0;
+        while (there < LIST && there < count - received &&
+               (packets[there] = receive(session, &sizes[there])) != NULL) {
+            there++;
+        }
+        if (there == 0) {
+            if (!wait) {
+                break;
+            }
+            continue;
+        }
+        void *list = python->new_list((intptr_t)there);
+        for (DWORD i = 0; i < there; i++) {
+            void *bytes = python->new_bytes((const char *)packets[i], (intptr_t)sizes[i]);
+            (void)python->set_item(list, (intptr_t)i, bytes);
+        }
+        received += there;
+        while (there > 0) {
+            release(session, packets[--there]);
+        }
+        python->drop(list);
     }
     return received;
 }
@@ -83,7 +129,8 @@ c_loop_echo(WINTUN_RECEIVE_PACKET_FUNC *receive, WINTUN_RELEASE_RECEIVE_PACKET_F
     }
 }
 
-/* Has count packets of 64 bytes delivered, one each interval_ns, with the time in bytes 24 to 31. */
+/* Has count packets of 64 bytes delivered, one each interval_ns, with the time in bytes 24 to 31.
+ */
 EXPORT void
 c_loop_pace(deliver_function deliver, const char *adapter, DWORD count, int64_t interval_ns)
 {

@@ -42,8 +42,10 @@ def read_waiting(device: wintun.TunDevice) -> Run:
 def read_many(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
         read_many = device.read_many
+        while count >= BATCH:
+            count -= len(read_many(BATCH))
         while count > 0:
-            count -= len(read_many(min(BATCH, count)))
+            count -= len(read_many(count))
 
     return run
 
@@ -51,8 +53,10 @@ def read_many(device: wintun.TunDevice) -> Run:
 def read_many_waiting(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
         read_many = device.read_many
+        while count >= BATCH:
+            count -= len(read_many(BATCH, None))
         while count > 0:
-            count -= len(read_many(min(BATCH, count), None))
+            count -= len(read_many(count, None))
 
     return run
 
@@ -158,8 +162,10 @@ def write(device: wintun.TunDevice) -> Run:
 def write_many(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
         write_many, timeout = device.write_many, None if wait else 0.0
-        for first in range(0, count, BATCH):
-            write_many([packet] * min(BATCH, count - first), timeout)
+        packets = [packet] * BATCH
+        for _ in repeat(None, count // BATCH):
+            write_many(packets, timeout)
+        write_many(packets[: count % BATCH], timeout)
 
     return run
 

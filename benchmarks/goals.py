@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 from .adapters import Cost
 from .growth import Growth
-from .rings import Result
+from .rings import LIST_IN_C, Result
 
 # Resident memory comes and goes in pages of allocators; what stays behind would grow on.
 GROWTH_KIB = 256
 IDLE_PERCENT = 1.0
 ASYNC_TIMES = 200.0
+DRAIN_LIST_TIMES = 1.4
+PIPELINE_LIST_TIMES = 1.2
 
 
 class Goal(NamedTuple):
@@ -49,6 +51,21 @@ def against_c(rings: list[Result]) -> Iterator[Goal]:
             what = f"drain, {size} bytes: `receive_packets` (no copy) against the C loop"
             wanted = "at most 1.0 times its time"
             yield Goal(what, wanted, f"{ours.ratio:.2f}", ours.ratio <= 1)
+
+
+def against_list(rings: list[Result]) -> Iterator[Goal]:
+    """What the package adds to what CPython takes for a list of bytes."""
+    for situation, call, most in (
+        ("drain", "read_many", DRAIN_LIST_TIMES),
+        ("pipeline", "read_many(64, None)", PIPELINE_LIST_TIMES),
+    ):
+        for size in (64, 1400):
+            ours = row(rings, situation, "receive", size, call)
+            least = row(rings, situation, "receive", size, LIST_IN_C)
+            if ours is not None and least is not None:
+                times = ours.ratio / least.ratio
+                what = f"{situation}, {size} bytes: `{call}` against the C loop that makes the list"
+                yield Goal(what, f"at most {most} times its time", f"{times:.2f}", times <= most)
 
 
 def against_peer(rings: list[Result]) -> Iterator[Goal]:
@@ -96,6 +113,7 @@ def goals(figures: dict[str, Any]) -> list[Goal]:
     rings = figures.get("rings", [])
     return [
         *against_c(rings),
+        *against_list(rings),
         *against_peer(rings),
         *memory(figures.get("growth", [])),
         *idle(figures.get("adapters", [])),

@@ -43,6 +43,19 @@ def pace(adapter: str, count: int, interval_ns: int, c_loop: Path | None) -> Non
     loops(c_loop).c_loop_pace(deliver, adapter.encode(), count, ctypes.c_int64(interval_ns))
 
 
+class PythonFunctions(ctypes.Structure):
+    """CPython's functions that make a list of bytes, for c_loop.c."""
+
+    _fields_ = [(field, ctypes.c_void_p) for field in ("new_bytes", "new_list", "set_item", "drop")]
+
+    @classmethod
+    def of_this_process(cls) -> PythonFunctions:
+        names = ("PyBytes_FromStringAndSize", "PyList_New", "PyList_SetItem", "Py_DecRef")
+        return cls(
+            *(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p) for name in names)
+        )
+
+
 class NativeDevice:
     """An adapter and its session, made without the extension, in the library that it uses too."""
 
@@ -65,6 +78,14 @@ class NativeDevice:
     def receive(self, count: int, wait: bool) -> int:
         """Receives, copies and releases count packets; how many, if it does not wait for them."""
         received: int = self._loops.c_loop_receive(*self._receiving, self._session, count, wait)
+        return received
+
+    def receive_list(self, count: int, wait: bool) -> int:
+        """Receives and releases as receive() does, into lists of bytes."""
+        with_gil = ctypes.PYFUNCTYPE(ctypes.c_uint32)
+        function = with_gil(("c_loop_receive_list", self._loops))
+        python = ctypes.byref(PythonFunctions.of_this_process())
+        received: int = function(*self._receiving, self._session, count, wait, python)
         return received
 
     def send(self, packet: bytes, count: int, wait: bool) -> int:

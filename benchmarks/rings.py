@@ -26,9 +26,14 @@ NATIVE, PYTHON, PEER = "Benchmark C", "Benchmark Python", "Benchmark peer"
 
 SITUATIONS = ("drain", "pipeline")
 
-# What one run moves at most. Bytes bound it where packets are large, so that a run stays short.
+LIST_IN_C = "C loop, list of bytes"
+
+# What the first run moves at most. Bytes bound it where packets are large.
 MOST_PACKETS = 250_000
 MOST_BYTES = 300_000_000
+
+# How long a run of the pipeline is: as many packets as the first one moved in that time.
+PIPELINE_NS = 100_000_000
 
 
 class Result(NamedTuple):
@@ -61,7 +66,7 @@ def timed(run: Run, packet: bytes, count: int, wait: bool) -> int:
 def drain_run(contender: Contender, direction: str, packet: bytes, count: int) -> float:
     """Nanoseconds a packet, in as many turns of the ring as the packets need."""
     fitting = CAPACITY // ((len(packet) + 7) // 4 * 4) - 1
-    turn = max(1, int(min(count, fitting) * contender.share))
+    turn = min(count, fitting)
     turns = max(1, min(count, 2000) // fitting)
     passed = 0
     for _ in range(turns):
@@ -75,7 +80,6 @@ def drain_run(contender: Contender, direction: str, packet: bytes, count: int) -
 
 def pipeline_run(contender: Contender, direction: str, packet: bytes, count: int) -> float:
     """Nanoseconds a packet. Before it, what another run has left in the ring is thrown away."""
-    count = max(1, int(count * contender.share))
     simulator.resume(contender.adapter)
     try:
         return timed(contender.run, packet, count, True) / count
@@ -88,16 +92,23 @@ def compare(
 ) -> list[Result]:
     """Runs the contenders in turn; the first is what the others are compared with."""
     run = drain_run if situation == "drain" else pipeline_run
-    packet, count = bytes([0x45]) + bytes(size - 1), min(MOST_PACKETS, MOST_BYTES // size)
-    rounds = [
-        [run(who, direction, packet, count) for who in contenders] for _ in range(repeats + 1)
-    ]
+    packet = bytes([0x45]) + bytes(size - 1)
+    most = min(MOST_PACKETS, MOST_BYTES // size)
+    counts = [max(1, int(most * who.share)) for who in contenders]
+
+    def one_round() -> list[float]:
+        return [run(who, direction, packet, count) for who, count in zip(contenders, counts)]
+
+    first = one_round()  # it warms the caches, too
+    if situation == "pipeline":
+        counts = [max(1, int(PIPELINE_NS / ns)) for ns in first]
+    rounds = [one_round() for _ in range(repeats)]
     results = []
     for place, who in enumerate(contenders):
-        times = [times[place] for times in rounds[1:]]  # the first one warms the caches
-        ratio = statistics.median(times[place] / times[0] for times in rounds[1:])
-        ns, packets = statistics.median(times), int(count * who.share)
-        row = Result(situation, direction, size, who.call, packets, ns, min(times), ratio)
+        times = [times[place] for times in rounds]
+        ratio = statistics.median(times[place] / times[0] for times in rounds)
+        ns = statistics.median(times)
+        row = Result(situation, direction, size, who.call, counts[place], ns, min(times), ratio)
         results.append(row)
     return results
 
@@ -105,9 +116,12 @@ def compare(
 # --- Who takes part --------------------------------------------------------------------------
 
 
-def native_contenders(device: NativeDevice) -> dict[str, Contender]:
+def native_contenders(device: NativeDevice) -> dict[str, list[Contender]]:
     def receive(packet: bytes, count: int, wait: bool) -> None:
         assert device.receive(count, wait) == count
+
+    def receive_list(packet: bytes, count: int, wait: bool) -> None:
+        assert device.receive_list(count, wait) == count
 
     def send(packet: bytes, count: int, wait: bool) -> None:
         assert device.send(packet, count, wait) == count
@@ -115,8 +129,14 @@ def native_contenders(device: NativeDevice) -> dict[str, Contender]:
     def echo(packet: bytes, count: int, wait: bool) -> None:
         device.echo(count)
 
-    runs = {"receive": receive, "send": send, "echo": echo}
-    return {direction: Contender("C loop", NATIVE, run) for direction, run in runs.items()}
+    return {
+        "receive": [
+            Contender("C loop", NATIVE, receive),
+            Contender(LIST_IN_C, NATIVE, receive_list),
+        ],
+        "send": [Contender("C loop", NATIVE, send)],
+        "echo": [Contender("C loop", NATIVE, echo)],
+    }
 
 
 def contenders_of(device: wintun.TunDevice, made: calls.Calls) -> list[Contender]:
@@ -155,7 +175,7 @@ def compare_on_wire(situation: str, size: int, repeats: int, c_loop: Path | None
         receive = calls.RECEIVE | (calls.RECEIVE_WAITING if situation == "pipeline" else {})
         for direction, made in (("receive", receive), ("send", calls.SEND), ("echo", calls.ECHO)):
             contenders = [
-                native_contenders(native)[direction],
+                *native_contenders(native)[direction],
                 *contenders_of(device, made),
                 *peer_contenders(other, situation, direction),
             ]

@@ -76,6 +76,23 @@ def test_a_goal_is_met_at_its_limit_and_not_beyond(
 
 
 @pytest.mark.parametrize(
+    ("situation", "call", "most"),
+    [("drain", "read_many", 1.4), ("pipeline", "read_many(64, None)", 1.2)],
+)
+@pytest.mark.parametrize(("more", "expected"), [(0.0, True), (0.01, False)])
+def test_a_list_of_bytes_takes_hardly_more_than_cpython_takes_for_it(
+    situation: str, call: str, most: float, more: float, expected: bool
+) -> None:
+    rows = [
+        result(situation, "receive", 64, rings.LIST_IN_C, 0.5),
+        result(situation, "receive", 64, call, 0.5 * (most + more)),
+    ]
+    against_c, against_list = goals.goals({"rings": rows})
+    assert against_c.met
+    assert against_list.met == expected
+
+
+@pytest.mark.parametrize(
     ("last", "expected"),
     [
         (Cost(64, 1, 0.99, 1.0), [True, True]),
@@ -167,14 +184,15 @@ def test_each_call_is_measured_beside_the_c_loop(
     situation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rings, "MOST_PACKETS", 300)
+    monkeypatch.setattr(rings, "PIPELINE_NS", 100_000)
     found = rings.compare_on_wire(situation, 64, 1, None)
     waiting = calls.RECEIVE_WAITING if situation == "pipeline" else {}
     for direction, made in (
-        ("receive", {**calls.RECEIVE, **waiting}),
+        ("receive", [rings.LIST_IN_C, *calls.RECEIVE, *waiting]),
         ("send", calls.SEND),
         ("echo", calls.ECHO),
     ):
         group = [row for row in found if row.direction == direction]
         assert [row.call for row in group] == ["C loop", *made]
-        assert all(row.ns > 0 and row.packets == 300 for row in group)
+        assert all(row.ns > 0 and row.packets > 0 for row in group)
         assert group[0].ratio == 1
