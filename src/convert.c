@@ -111,9 +111,10 @@ convert_packet(PyObject *packet, Py_buffer *view)
 {
     if (PyBytes_CheckExact(packet)) {
         /* What most packets are; the buffer protocol would cost as much as the ring. */
+        char *bytes = NULL;
+        (void)PyBytes_AsStringAndSize(packet, &bytes, &view->len);
         view->obj = NULL;
-        view->buf = PyBytes_AsString(packet);
-        view->len = PyBytes_Size(packet);
+        view->buf = bytes;
     } else if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
         return false;
     }

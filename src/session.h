@@ -31,9 +31,15 @@ PyObject *session_raise(session_object *self, const char *function, outcome resu
 bool session_attempt_until(session_object *self, int64_t deadline_ns, attempt_function attempt,
                            void *context, outcome *result, DWORD *code);
 
+/* A packet to write, in memory of the program. */
+typedef struct packet_source {
+    const void *data;
+    DWORD size;
+} packet_source;
+
 /* Puts packets into the ring, and waits for room until the deadline; *written counts on. Called
  * with the GIL. False: a signal handler raised an exception meanwhile. */
-bool session_put_until(session_object *self, int64_t deadline_ns, const Py_buffer *views,
+bool session_put_until(session_object *self, int64_t deadline_ns, const packet_source *packets,
                        Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code);
 
 /* The result of a call that writes many: how many were accepted, or an exception. */

@@ -299,9 +299,9 @@ session_read_many(PyObject *object, arguments args, Py_ssize_t count, PyObject *
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-/* What is written: views[*written] and those after it. */
+/* What is written: packets[*written] and those after it. */
 typedef struct written_packets {
-    const Py_buffer *views;
+    const packet_source *packets;
     Py_ssize_t count;
     Py_ssize_t *written;
 } written_packets;
@@ -319,23 +319,22 @@ typedef struct burst {
 
 /* Copies packets into the ring, the first when there is room for it, the others if there is. */
 static outcome
-fill_burst(shared_session *shared, int64_t deadline_ns, const Py_buffer *views, Py_ssize_t count,
-           burst *filled, DWORD *code)
+fill_burst(shared_session *shared, int64_t deadline_ns, const packet_source *packets,
+           Py_ssize_t count, burst *filled, DWORD *code)
 {
     filled->count = 0;
     filled->bytes = 0;
     while (filled->count < BURST_PACKETS && filled->bytes < BURST_BYTES && count-- > 0) {
-        const Py_buffer *view = &views[filled->count];
-        DWORD size = (DWORD)view->len;
+        const packet_source *source = &packets[filled->count];
         BYTE *packet = NULL;
-        outcome result =
-            session_allocate(shared, filled->count == 0 ? deadline_ns : 0, size, &packet, code);
+        outcome result = session_allocate(shared, filled->count == 0 ? deadline_ns : 0,
+                                          source->size, &packet, code);
         if (result != OUTCOME_DONE) {
             return result;
         }
-        memcpy(packet, view->buf, size);
+        memcpy(packet, source->data, source->size);
         filled->packets[filled->count++] = packet;
-        filled->bytes += size;
+        filled->bytes += source->size;
     }
     return OUTCOME_DONE;
 }
@@ -364,7 +363,7 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
     }
     while (result == OUTCOME_DONE && next < packets->count) {
         burst filled;
-        result = fill_burst(shared, deadline_ns, &packets->views[next], packets->count - next,
+        result = fill_burst(shared, deadline_ns, &packets->packets[next], packets->count - next,
                             &filled, code);
         send_burst(shared, &filled);
         next += filled.count;
@@ -381,12 +380,11 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
 }
 
 bool
-session_put_until(session_object *self, int64_t deadline_ns, const Py_buffer *views,
+session_put_until(session_object *self, int64_t deadline_ns, const packet_source *packets,
                   Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code)
 {
-    written_packets packets = {views, count, written};
-    return wait_in_slices(self->state, self->shared, deadline_ns, put_slice, &packets, result,
-                          code);
+    written_packets all = {packets, count, written};
+    return wait_in_slices(self->state, self->shared, deadline_ns, put_slice, &all, result, code);
 }
 
 /* Counts a write that the full ring refused in the end. */
@@ -432,7 +430,8 @@ session_write(PyObject *object, arguments args, Py_ssize_t count, PyObject *keyw
         !convert_timeout(values[1], &deadline_ns) || !convert_packet(values[0], &view)) {
         return NULL;
     }
-    bool waited = session_put_until(self, deadline_ns, &view, 1, &written, &result, &code);
+    packet_source packet = {view.buf, (DWORD)view.len};
+    bool waited = session_put_until(self, deadline_ns, &packet, 1, &written, &result, &code);
     PyBuffer_Release(&view);
     if (!waited) {
         return NULL;
@@ -444,44 +443,75 @@ session_write(PyObject *object, arguments args, Py_ssize_t count, PyObject *keyw
     Py_RETURN_NONE;
 }
 
-/* Buffers of all packets, taken before the first is sent: a wrong one sends nothing. */
-typedef struct packet_views {
-    Py_buffer few[BATCH];
-    Py_buffer *views;
+/* All packets of a list, found before the first is sent: a wrong one sends nothing. */
+typedef struct packet_list {
+    packet_source few[BATCH];
+    packet_source *packets;
     Py_ssize_t count;
-} packet_views;
+    Py_buffer *views; /* of those that are not bytes; NULL: all are */
+    Py_ssize_t viewed;
+} packet_list;
 
 static void
-release_views(packet_views *packets)
+release_packets(packet_list *found)
 {
-    for (Py_ssize_t i = 0; i < packets->count; i++) {
-        PyBuffer_Release(&packets->views[i]);
+    while (found->viewed > 0) {
+        PyBuffer_Release(&found->views[--found->viewed]);
     }
-    if (packets->views != packets->few) {
-        PyMem_Free(packets->views);
+    PyMem_Free(found->views);
+    if (found->packets != found->few) {
+        PyMem_Free(found->packets);
     }
 }
 
+/* The next packet; most is the number of all. False with an exception set. */
 static bool
-get_views(PyObject *list, packet_views *packets)
+add_packet(packet_list *found, PyObject *packet, Py_ssize_t most)
+{
+    Py_buffer of_bytes;
+    Py_buffer *view = &of_bytes;
+    bool is_bytes = PyBytes_CheckExact(packet); /* they need no release */
+    if (!is_bytes) {
+        if (found->views == NULL) {
+            found->views = PyMem_Malloc((size_t)most * sizeof(Py_buffer));
+            if (found->views == NULL) {
+                (void)PyErr_NoMemory();
+                return false;
+            }
+        }
+        view = &found->views[found->viewed];
+    }
+    if (!convert_packet(packet, view)) {
+        return false;
+    }
+    found->viewed += is_bytes ? 0 : 1;
+    found->packets[found->count].data = view->buf;
+    found->packets[found->count].size = (DWORD)view->len;
+    found->count++;
+    return true;
+}
+
+static bool
+find_packets(PyObject *list, packet_list *found)
 {
     Py_ssize_t count = PyList_Size(list);
-    packets->count = 0;
-    packets->views = packets->few;
+    found->packets = found->few;
+    found->count = 0;
+    found->views = NULL;
+    found->viewed = 0;
     if (count > BATCH) {
-        packets->views = PyMem_Malloc((size_t)count * sizeof(Py_buffer));
-        if (packets->views == NULL) {
+        found->packets = PyMem_Malloc((size_t)count * sizeof(packet_source));
+        if (found->packets == NULL) {
             (void)PyErr_NoMemory();
             return false;
         }
     }
-    while (packets->count < count) {
-        PyObject *packet = PyList_GetItem(list, packets->count);
-        if (packet == NULL || !convert_packet(packet, &packets->views[packets->count])) {
-            release_views(packets);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *packet = PyList_GetItem(list, i);
+        if (packet == NULL || !add_packet(found, packet, count)) {
+            release_packets(found);
             return false;
         }
-        packets->count++;
     }
     return true;
 }
@@ -501,7 +531,7 @@ session_write_many(PyObject *object, arguments args, Py_ssize_t count, PyObject 
     static const char *const names[] = {"packets", "timeout", NULL};
     session_object *self = (session_object *)object;
     PyObject *values[2];
-    packet_views packets;
+    packet_list found;
     Py_ssize_t written = 0;
     int64_t deadline_ns;
     outcome result;
@@ -515,13 +545,13 @@ session_write_many(PyObject *object, arguments args, Py_ssize_t count, PyObject 
     if (list == NULL) {
         return NULL;
     }
-    if (!get_views(list, &packets)) {
+    if (!find_packets(list, &found)) {
         Py_DECREF(list);
         return NULL;
     }
-    bool waited = session_put_until(self, deadline_ns, packets.views, packets.count, &written,
-                                    &result, &code);
-    release_views(&packets);
+    bool waited =
+        session_put_until(self, deadline_ns, found.packets, found.count, &written, &result, &code);
+    release_packets(&found);
     Py_DECREF(list);
     return waited ? session_written(self, written, result, code) : NULL;
 }

@@ -184,9 +184,9 @@ session_read_packed(PyObject *object, arguments args, Py_ssize_t count, PyObject
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-/* The packets' places in the buffer as views without an owner; false with an exception set. */
+/* The packets' places in the buffer; false with an exception set. */
 static bool
-fill_views(const Py_buffer *buffer, const uint32_t *spans, DWORD count, Py_buffer *views)
+find_packets(const Py_buffer *buffer, const uint32_t *spans, DWORD count, packet_source *packets)
 {
     for (DWORD i = 0; i < count; i++) {
         uint32_t start = spans[2 * i];
@@ -200,31 +200,30 @@ fill_views(const Py_buffer *buffer, const uint32_t *spans, DWORD count, Py_buffe
                          (unsigned long)start, (unsigned long)end);
             return false;
         }
-        views[i].obj = NULL;
-        views[i].buf = (BYTE *)buffer->buf + start;
-        views[i].len = (Py_ssize_t)(end - start);
+        packets[i].data = (const BYTE *)buffer->buf + start;
+        packets[i].size = end - start;
     }
     return true;
 }
 
 static PyObject *
-write_spans(session_object *self, const Py_buffer *buffer, const uint32_t *spans, DWORD packets,
+write_spans(session_object *self, const Py_buffer *buffer, const uint32_t *spans, DWORD count,
             int64_t deadline_ns)
 {
     Py_ssize_t written = 0;
     outcome result;
     DWORD code = 0;
     PyObject *done = NULL;
-    Py_buffer *views = PyMem_Malloc(((size_t)packets + 1) * sizeof(Py_buffer));
-    if (views == NULL) {
+    packet_source *packets = PyMem_Malloc(((size_t)count + 1) * sizeof(*packets));
+    if (packets == NULL) {
         return PyErr_NoMemory();
     }
-    if (fill_views(buffer, spans, packets, views) &&
-        session_put_until(self, deadline_ns, views, (Py_ssize_t)packets, &written, &result,
+    if (find_packets(buffer, spans, count, packets) &&
+        session_put_until(self, deadline_ns, packets, (Py_ssize_t)count, &written, &result,
                           &code)) {
         done = session_written(self, written, result, code);
     }
-    PyMem_Free(views);
+    PyMem_Free(packets);
     return done;
 }
 
