@@ -136,6 +136,11 @@ def types(session: nox.Session) -> None:
     # The package as its oldest Python sees it; the tools' own packages need a newer one.
     session.run("mypy", "--python-version", "3.9", "src", "examples")
     session.run("mypy", "noxfile.py", "setup.py", "tools", "benchmarks", "tests")
+    # The stub against what it describes: names, parameters, which of them have names.
+    session.install("--no-deps", str(copy_of_source(session)))
+    allowed = ["--allowlist", str(ROOT / "tools" / "stubtest.txt"), "--ignore-unused-allowlist"]
+    allowed += ["--ignore-disjoint-bases"]
+    session.run("python", "-m", "mypy.stubtest", "wintun._wintun", *allowed)
 
 
 @nox.session

@@ -251,19 +251,19 @@ close_event(PyObject *module, PyObject *argument)
 
 static PyMethodDef module_functions[] = {
     {"load_library", load_library, METH_O,
-     "load_library(path)\n--\n\n"
+     "load_library($module, path, /)\n--\n\n"
      "Loads a Wintun library for whatever is opened from then on.\n\n"
      "path: bytes, absolute. Raises OSError with the reason; TypeError, ValueError."},
     {"hold_file", hold_file, METH_O,
-     "hold_file(path)\n--\n\n"
+     "hold_file($module, path, /)\n--\n\n"
      "Opens a file for reading so that on Windows nobody can change, rename or delete it until it\n"
      "is closed.\n\n"
      "path: bytes. Returns an int: a HANDLE, or a file descriptor elsewhere; no child process\n"
      "inherits it. Raises OSError; TypeError, ValueError."},
     {"library_path", library_path, METH_NOARGS,
-     "library_path()\n--\n\nThe path of the current library as bytes, or None."},
+     "library_path($module, /)\n--\n\nThe path of the current library as bytes, or None."},
     {"set_logger", set_logger, METH_O,
-     "set_logger(callback)\n--\n\n"
+     "set_logger($module, callback, /)\n--\n\n"
      "Sets the callable that gets the lines of the library's log, or None for none; returns the\n"
      "one before.\n\n"
      "It is called with (level, timestamp, message): LOG_INFO, LOG_WARN or LOG_ERR; units of\n"
@@ -271,18 +271,21 @@ static PyMethodDef module_functions[] = {
      "once. An exception that it raises goes to sys.unraisablehook. No line is delivered after\n"
      "the start of the interpreter's exit."},
     {"get_driver_version", get_driver_version, METH_NOARGS,
-     "get_driver_version()\n--\n\n"
+     "get_driver_version($module, /)\n--\n\n"
      "The version of the loaded driver, major << 16 | minor. Raises FileNotFoundError when no\n"
      "driver is loaded, OSError."},
     {"delete_driver", delete_driver, METH_NOARGS,
-     "delete_driver()\n--\n\n"
+     "delete_driver($module, /)\n--\n\n"
      "Deletes the Wintun driver from the system, if no adapter uses it. Raises OSError."},
     {"close_event", close_event, METH_O,
-     "close_event(event)\n--\n\nCloses an event of Session._duplicate_events(), an int."},
+     "close_event($module, event, /)\n--\n\nCloses an event of Session._duplicate_events(), an "
+     "int."},
     {"_set_default_logger", set_default_logger, METH_O,
-     "_set_default_logger(callback)\n--\n\nSets the callable unless set_logger() was called."},
+     "_set_default_logger($module, callback, /)\n--\n\nSets the callable unless set_logger() was "
+     "called."},
     {"_stop_logger", stop_logger, METH_NOARGS,
-     "_stop_logger()\n--\n\nEnds the delivery of log lines; called at the interpreter's exit."},
+     "_stop_logger($module, /)\n--\n\nEnds the delivery of log lines; called at the interpreter's "
+     "exit."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -234,51 +234,53 @@ adapter_get_closed(PyObject *object, void *closure)
 
 static PyMethodDef adapter_methods[] = {
     CLASS_METHOD("create", adapter_create,
-                 "create(name, tunnel_type, guid=None)\n--\n\n"
+                 "create($type, name, tunnel_type, guid=None)\n--\n\n"
                  "Creates an adapter; it is removed when it is closed.\n\n"
                  "name, tunnel_type: str of 1 to 127 UTF-16 code units. guid: 16 bytes as in\n"
                  "uuid.UUID.bytes_le, or None for a random one.\n"
                  "Raises PermissionError without Administrator rights, FileExistsError when the\n"
                  "name is taken, OSError, TypeError, ValueError."),
     CLASS_METHOD("open", adapter_open,
-                 "open(name)\n--\n\n"
+                 "open($type, name)\n--\n\n"
                  "Opens an adapter that exists; closing it does not remove it.\n\n"
                  "Raises FileNotFoundError when there is none of that name, PermissionError,\n"
                  "OSError, TypeError, ValueError."),
     FAST_METHOD("start_session", adapter_start_session,
-                "start_session(capacity=0x400000)\n--\n\n"
+                "start_session($self, capacity=0x400000)\n--\n\n"
                 "Starts the adapter's session; it has one at a time.\n\n"
                 "capacity: bytes of each of the two rings, a power of two from 0x20000 (128 KiB)\n"
                 "to 0x4000000 (64 MiB).\n"
                 "Raises OSError with winerror 1247 while another session is not over (its last\n"
                 "packet not released), ClosedError, TypeError, ValueError."),
     {"close", adapter_close_method, METH_NOARGS,
-     "close()\n--\n\n"
+     "close($self, /)\n--\n\n"
      "Closes the adapter, and its session; one that was created is removed from the system.\n\n"
      "Any thread, any number of times. With packets held, the system keeps the adapter until the\n"
      "last one is released."},
-    FAST_METHOD("get_mtu", adapter_get_mtu,
-                "get_mtu(family)\n--\n\nThe MTU of family 2 (IPv4) or 23 (IPv6), in bytes.\n\n"
-                "Waits up to 5 seconds for the interface of that family to appear. Raises\n"
-                "FileNotFoundError if it does not, ClosedError, OSError."),
-    FAST_METHOD("set_mtu", adapter_set_mtu,
-                "set_mtu(family, mtu)\n--\n\nSets the MTU of family 2 (IPv4: 68 to 65535 bytes)\n"
-                "or 23 (IPv6: 1280 to 65535). Waits and raises as get_mtu() does."),
+    FAST_METHOD(
+        "get_mtu", adapter_get_mtu,
+        "get_mtu($self, family)\n--\n\nThe MTU of family 2 (IPv4) or 23 (IPv6), in bytes.\n\n"
+        "Waits up to 5 seconds for the interface of that family to appear. Raises\n"
+        "FileNotFoundError if it does not, ClosedError, OSError."),
+    FAST_METHOD(
+        "set_mtu", adapter_set_mtu,
+        "set_mtu($self, family, mtu)\n--\n\nSets the MTU of family 2 (IPv4: 68 to 65535 bytes)\n"
+        "or 23 (IPv6: 1280 to 65535). Waits and raises as get_mtu() does."),
     FAST_METHOD("wait_family", adapter_wait_family,
-                "wait_family(family, timeout)\n--\n\n"
+                "wait_family($self, family, timeout)\n--\n\n"
                 "Waits up to timeout seconds for the adapter's interface of family 2 (IPv4) or\n"
                 "23 (IPv6) to appear. Returns whether it is there; after False, the calls that\n"
                 "need it do not wait for it themselves. Raises ClosedError, OSError."),
     FAST_METHOD("get_addresses", adapter_get_addresses,
-                "get_addresses(family=0)\n--\n\n"
+                "get_addresses($self, family=0)\n--\n\n"
                 "The unicast addresses of family 2 (IPv4), 23 (IPv6) or 0 (both) as a list of\n"
                 "(packed address, prefix length, whether the system configured it by itself)."),
     FAST_METHOD("add_address", adapter_add_address,
-                "add_address(address, prefix_length)\n--\n\n"
+                "add_address($self, address, prefix_length)\n--\n\n"
                 "Adds a unicast address: 4 or 16 packed bytes. One that is there already gets the\n"
                 "prefix length. Waits and raises as get_mtu() does."),
     FAST_METHOD("remove_address", adapter_remove_address,
-                "remove_address(address)\n--\n\n"
+                "remove_address($self, address)\n--\n\n"
                 "Removes a unicast address: 4 or 16 packed bytes. Raises FileNotFoundError if the\n"
                 "adapter does not have it."),
     {"__enter__", adapter_enter_method, METH_NOARGS, NULL},

@@ -128,7 +128,7 @@ static PyMethodDef device_methods[] = {
     FAST_METHOD("allocate_send_packets", device_allocate_send_packets,
                 session_allocate_send_packets_doc),
     {"_attach", device_attach, METH_O,
-     "_attach(session)\n--\n\n"
+     "_attach($self, session, /)\n--\n\n"
      "Makes session (a Session or None) the one that the data path uses; returns the one before."},
     {NULL, NULL, 0, NULL},
 };

@@ -213,14 +213,14 @@ packet_repr(PyObject *object)
 
 static PyMethodDef packet_methods[] = {
     {"send", packet_send, METH_NOARGS,
-     "send()\n--\n\n"
+     "send($self, /)\n--\n\n"
      "Sends the packet; its memory goes back to the ring.\n\n"
      "Raises ValueError for a received packet, ClosedError for one that was sent or released,\n"
      "BufferError while a memoryview of it is alive. Any thread; also after the session was "
      "ended,\n"
      "where it has no effect on the wire."},
     {"release", packet_release, METH_NOARGS,
-     "release()\n--\n\n"
+     "release($self, /)\n--\n\n"
      "Gives the memory back to the ring; a packet that was to be sent is discarded.\n\n"
      "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."},
     {"__enter__", packet_enter, METH_NOARGS, NULL},

@@ -426,12 +426,12 @@ batch_get_released(PyObject *object, void *closure)
 
 static PyMethodDef batch_methods[] = {
     {"send", batch_send, METH_NOARGS,
-     "send()\n--\n\n"
+     "send($self, /)\n--\n\n"
      "Sends all packets, in order; their memory goes back to the ring.\n\n"
      "Raises ValueError for received packets, ClosedError for a batch that was sent or released,\n"
      "BufferError while a memoryview of it is alive. Any thread."},
     {"release", batch_release, METH_NOARGS,
-     "release()\n--\n\n"
+     "release($self, /)\n--\n\n"
      "Gives the memory back to the ring; packets that were to be sent are discarded.\n\n"
      "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."},
     {"__enter__", batch_enter, METH_NOARGS, NULL},

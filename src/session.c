@@ -77,7 +77,7 @@ session_raise(session_object *self, const char *function, outcome result, DWORD 
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
 const char session_wait_read_event_doc[] =
-    "wait_read_event(timeout=None)\n--\n\n"
+    "wait_read_event($self, timeout=None)\n--\n\n"
     "Waits until a packet can be read.\n\n"
     "timeout: seconds (int or float, 0 or more), or None to wait for ever.\n"
     "Returns True when there is a packet, or the adapter is gone, which the next read tells;\n"
@@ -194,7 +194,7 @@ receive_held(shared_session *shared, received_packet *received, DWORD *code)
 }
 
 const char session_receive_packet_doc[] =
-    "receive_packet()\n--\n\n"
+    "receive_packet($self, /)\n--\n\n"
     "Takes the next packet out of the ring without copying it.\n\n"
     "Returns a Packet of 0 to 65535 bytes, or None if there is none. Its memory goes back to the\n"
     "ring with release(), at the end of a with block, or when it is collected; until then the "
@@ -245,7 +245,7 @@ allocate_held(shared_session *shared, DWORD size, BYTE **packet, DWORD *code)
 }
 
 const char session_allocate_send_packet_doc[] =
-    "allocate_send_packet(size)\n--\n\n"
+    "allocate_send_packet($self, size)\n--\n\n"
     "Reserves memory in the ring for a packet of size bytes (0 to 65535) to fill and send().\n\n"
     "Packets are sent in the order of these calls; one that is not sent yet holds back those "
     "after\n"
@@ -283,7 +283,7 @@ session_allocate_send_packet(PyObject *object, arguments args, Py_ssize_t count,
 /* --- Many packets in place ------------------------------------------------------------------- */
 
 const char session_receive_packets_doc[] =
-    "receive_packets(max_packets=64)\n--\n\n"
+    "receive_packets($self, max_packets=64)\n--\n\n"
     "Takes up to max_packets packets (1 or more, at most 4096 of them) out of the ring without\n"
     "copying them.\n\n"
     "Returns a PacketBatch, empty if there were none. Their memory goes back to the ring with\n"
@@ -306,7 +306,7 @@ session_receive_packets(PyObject *object, arguments args, Py_ssize_t count, PyOb
 }
 
 const char session_allocate_send_packets_doc[] =
-    "allocate_send_packets(sizes)\n--\n\n"
+    "allocate_send_packets($self, sizes)\n--\n\n"
     "Reserves memory in the ring for packets, to fill and send() at once.\n\n"
     "sizes: iterable of at most 4096 ints of 0 to 65535.\n"
     "Returns a PacketBatch; it is shorter than sizes when the ring got full. One that is released\n"
@@ -446,21 +446,21 @@ static PyMethodDef session_methods[] = {
                 session_allocate_send_packets_doc),
     FAST_METHOD("wait_read_event", session_wait_read_event, session_wait_read_event_doc),
     {"statistics", session_statistics_method, METH_NOARGS,
-     "statistics()\n--\n\n"
+     "statistics($self, /)\n--\n\n"
      "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
      "sent, bytes sent, calls that the full ring refused something, packets that were allocated\n"
      "and given back unsent, packets that were taken out of the ring and lost unread, times that\n"
      "a thread went to sleep, times that it spun first. Any thread, also after the end."},
     {"_duplicate_events", session_duplicate_events, METH_NOARGS,
-     "_duplicate_events()\n--\n\n"
+     "_duplicate_events($self, /)\n--\n\n"
      "Handles for an event loop: (the read-wait event, an event that threads set when they leave\n"
      "packets to the loops, an event that stays signaled once the session is closed), each to be\n"
      "given to close_event(). Raises ClosedError, OSError."},
     {"_wake_thread", session_wake_thread_method, METH_NOARGS,
-     "_wake_thread()\n--\n\n"
+     "_wake_thread($self, /)\n--\n\n"
      "For an event loop that has seen a signal: wakes a thread that waits in the session."},
     {"end", session_end_method, METH_NOARGS,
-     "end()\n--\n\n"
+     "end($self, /)\n--\n\n"
      "Ends the session. Threads that wait in it wake at once and get ClosedError.\n\n"
      "Packets that are held stay readable; the rings' memory goes when the last one is released.\n"
      "Any thread, any number of times."},

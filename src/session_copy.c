@@ -120,7 +120,7 @@ read_one(session_object *self, int64_t deadline_ns, bool *closed)
 }
 
 const char session_read_doc[] =
-    "read(timeout=0.0)\n--\n\n"
+    "read($self, timeout=0.0)\n--\n\n"
     "Reads one packet.\n\n"
     "timeout: seconds to wait for one (int or float, 0 or more; 0 does not wait), or None to wait\n"
     "for ever.\n"
@@ -270,7 +270,7 @@ read_list(session_object *self, Py_ssize_t most, int64_t deadline_ns, PyObject *
 }
 
 const char session_read_many_doc[] =
-    "read_many(max_packets=64, timeout=0.0)\n--\n\n"
+    "read_many($self, max_packets=64, timeout=0.0)\n--\n\n"
     "Reads up to max_packets packets (1 or more) at once.\n\n"
     "timeout: seconds to wait for the first of them, or None for ever; it never waits for more.\n"
     "Returns a list of bytes in the order of arrival, empty when there was none in that time.\n"
@@ -407,7 +407,7 @@ session_written(session_object *self, Py_ssize_t written, outcome result, DWORD 
 }
 
 const char session_write_doc[] =
-    "write(packet, timeout=0.0)\n--\n\n"
+    "write($self, packet, timeout=0.0)\n--\n\n"
     "Writes one packet, an object with a contiguous buffer of at most 65535 bytes.\n\n"
     "timeout: seconds to wait for room in the ring (int or float; 0 does not wait), or None for\n"
     "ever. The driver drops what is neither IPv4 of at least 20 bytes nor IPv6 of at least 40.\n"
@@ -517,7 +517,7 @@ find_packets(PyObject *list, packet_list *found)
 }
 
 const char session_write_many_doc[] =
-    "write_many(packets, timeout=0.0)\n--\n\n"
+    "write_many($self, packets, timeout=0.0)\n--\n\n"
     "Writes packets, an iterable of objects as write() takes them, in their order.\n\n"
     "timeout: seconds to wait for room for all of them, or None for ever.\n"
     "Returns how many were accepted: fewer than given when the ring was full at the end of that\n"

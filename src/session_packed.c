@@ -100,7 +100,7 @@ number_of_read(session_object *self, DWORD number, DWORD packets)
 }
 
 const char session_read_into_doc[] =
-    "read_into(buffer, timeout=0.0)\n--\n\n"
+    "read_into($self, buffer, timeout=0.0)\n--\n\n"
     "Reads one packet into a writable, contiguous buffer.\n\n"
     "timeout: as for read(). Returns the packet's size in bytes (0 to 65535), or None when there\n"
     "was none in that time. A packet that is larger than the buffer is a ValueError and stays for\n"
@@ -132,7 +132,7 @@ session_read_into(PyObject *object, arguments args, Py_ssize_t count, PyObject *
 }
 
 const char session_read_packed_doc[] =
-    "read_packed(buffer, spans, headroom=0, tailroom=0, timeout=0.0)\n--\n\n"
+    "read_packed($self, buffer, spans, headroom=0, tailroom=0, timeout=0.0)\n--\n\n"
     "Reads as many packets into one writable, contiguous buffer as it and spans have room for.\n\n"
     "spans: a writable, contiguous array of 32-bit integers, as array('I'): spans[2*i] and\n"
     "spans[2*i+1] become the start and the end of packet i in buffer. headroom, tailroom: bytes\n"
@@ -228,7 +228,7 @@ write_spans(session_object *self, const Py_buffer *buffer, const uint32_t *spans
 }
 
 const char session_write_packed_doc[] =
-    "write_packed(buffer, spans, count, timeout=0.0)\n--\n\n"
+    "write_packed($self, buffer, spans, count, timeout=0.0)\n--\n\n"
     "Writes count packets that lie in one contiguous buffer, at the places that spans tells as "
     "for\n"
     "read_packed().\n\n"
