@@ -489,3 +489,17 @@ def test_an_unclosed_device_warns(unique_name: Callable[[], str]) -> None:
     assert device.name in repr(device)
     with pytest.warns(ResourceWarning, match="unclosed"):
         del device
+
+
+def test_a_device_whose_init_was_not_called_says_so_and_can_be_closed() -> None:
+    tun = TunTapDevice.__new__(TunTapDevice)
+    settings = ("device", "name", "luid", "interface_index", "addr", "mtu", "dropped", "statistics")
+    for setting in settings:
+        with pytest.raises(RuntimeError, match=r"^TunTapDevice\.__init__\(\) was not called"):
+            getattr(tun, setting)
+    for call in (tun.up, tun.down, tun.read, tun.cancel_read, lambda: tun.write(ipv6_packet(40))):
+        with pytest.raises(RuntimeError, match=r"^TunTapDevice\.__init__\(\) was not called"):
+            call()
+    with tun:
+        assert repr(tun) == "<wintun.pytun.TunTapDevice on None>"
+    tun.close()

@@ -6,9 +6,10 @@ import time
 import warnings
 
 from . import _addresses, _wintun
-from ._addresses import FAMILY_NAMES, IPV4, IPV6
+from ._addresses import FAMILY_NAMES, IPV4, IPV6, AddressBook
 from ._copying import NotCopyable
 from ._locks import ForkSafeLock
+from ._made import made_by_init, not_made
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     """
 
     _adapter: _wintun.Adapter | None = None
+    # The last session, kept when it has ended: calls that are about to leave still count.
+    _session: _wintun.Session | None = None
+
+    _name: str = made_by_init()
+    _ring_capacity: int = made_by_init()
+    _spin_us: int = made_by_init()
+    # Guards the session; held for moments only.
+    _lock: ForkSafeLock = made_by_init()
+    # Guards the addresses; may be held while an interface is waited for.
+    _configuration_lock: ForkSafeLock = made_by_init()
+    _addresses: AddressBook = made_by_init()
 
     # Packets that asynchronous calls passed since the loop last had its turn, roughly: several
     # tasks count in it.
@@ -115,17 +127,13 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     def _take(self, adapter: _wintun.Adapter, capacity: int) -> None:
         self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
-        # Guards the session; held for moments only.
         self._lock = ForkSafeLock()
-        # Guards the addresses; may be held while an interface is waited for.
         self._configuration_lock = ForkSafeLock()
-        # The last session, kept when it has ended: calls that are about to leave still count.
-        self._session: _wintun.Session | None = None
         self._earlier_sessions: tuple[int, ...] = (0,) * 9
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
         self._name = adapter.name
-        self._addresses = _addresses.AddressBook(adapter)
+        self._addresses = AddressBook(adapter)
         self._adapter = adapter
 
     # --- The adapter ----------------------------------------------------------------------------
@@ -134,7 +142,7 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     def adapter(self) -> _wintun.Adapter:
         """The adapter of the Wintun API; also when the device is closed."""
         if self._adapter is None:
-            raise RuntimeError("TunDevice.__init__() was not called or failed")
+            raise not_made("TunDevice")
         return self._adapter
 
     @property
@@ -244,10 +252,11 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
 
     def close(self) -> None:
         """Takes the device down and removes the adapter. Does nothing if it is closed."""
+        if self._adapter is None:
+            return
         with self._lock:
             self.down()
-            if self._adapter is not None:
-                self._adapter.close()
+            self._adapter.close()
 
     @property
     def statistics(self) -> Statistics:
@@ -502,7 +511,8 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "up" if self.is_up else "down"
-        return f"<wintun.{type(self).__name__} {getattr(self, '_name', None)!r} {state}>"
+        name = None if self._adapter is None else self._name
+        return f"<wintun.{type(self).__name__} {name!r} {state}>"
 
 
 def _check_capacity(capacity: int) -> int:

@@ -20,6 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from ._copying import NotCopyable
+from ._made import made_by_init
 from ._wintun import MAX_IP_PACKET_SIZE, RingFullError
 from .device import TunDevice
 
@@ -72,6 +73,11 @@ class TunTapDevice(NotCopyable):
         OSError: The driver or the system refused; `winerror` has the Win32 code.
         TypeError, ValueError: The name is of the wrong type, empty or too long.
     """
+
+    _device: TunDevice = made_by_init()
+    _waits: _Waits = made_by_init()
+    _drop_lock: threading.Lock = made_by_init()
+    _dropped: int = made_by_init()
 
     def __init__(self, name: str | None = None) -> None:
         if name is None:
@@ -165,7 +171,8 @@ class TunTapDevice(NotCopyable):
 
     def close(self) -> None:
         """Takes the device down and removes the adapter. Twice is fine."""
-        self._device.close()
+        if "_device" in vars(self):  # else `__init__` failed, or was not called
+            self._device.close()
 
     if sys.platform != "win32":
 
@@ -293,7 +300,7 @@ class TunTapDevice(NotCopyable):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<wintun.pytun.TunTapDevice on {self._device!r}>"
+        return f"<wintun.pytun.TunTapDevice on {vars(self).get('_device')!r}>"
 
 
 def _create_or_open(name: str) -> TunDevice:
