@@ -374,7 +374,8 @@ def free_threaded(session: nox.Session) -> None:
     python = install_free_threaded(session)
     session.run(python, "-VV", external=True)
     environment = {"WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", "1")}
-    session.run(python, "-m", "pytest", *session.posargs, env=environment, external=True)
+    command = [python, "-m", "pytest", *PARALLEL, *session.posargs]
+    session.run(*command, env=environment, external=True)
 
 
 def free_threaded_folder(session: nox.Session) -> Path:
