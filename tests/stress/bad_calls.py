@@ -185,7 +185,7 @@ ON_DEVICES: list[tuple[Callable[[Any], object], Any]] = [
     (lambda it: type(it)("fine", capacity=3), ValueError),
     (lambda it: type(it)("fine", guid="nonsense"), ValueError),
     (lambda it: type(it)(b"bytes"), TypeError),
-    (lambda it: wintun.TunDevice.__new__(wintun.TunDevice).up(), AttributeError),
+    (lambda it: wintun.TunDevice.__new__(wintun.TunDevice).up(), RuntimeError),
     (lambda it: it.__init__("again"), RuntimeError),
     (lambda it: _wintun.DeviceBase().read(), wintun.ClosedError),
 ]
