@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import asyncio
+import functools
+import itertools
 from collections.abc import Callable
 from itertools import repeat
 
@@ -15,6 +17,19 @@ Run = Callable[[bytes, int, bool], None]
 """Moves packets: (packet, count, wait for packets or room)."""
 
 Calls = dict[str, Callable[[wintun.TunDevice], Run]]
+
+
+@functools.cache
+def buffer_for(packets: int, size: int) -> bytearray:
+    """Makes room for packets, once: a program has it before they come."""
+    return bytearray(packets * size)
+
+
+@functools.lru_cache(maxsize=1)
+def packed(packet: bytes) -> tuple[bytes, array.array[int]]:
+    """Puts a batch of one packet into a buffer, one behind the other, and tells where they lie."""
+    places = ((place * len(packet), (place + 1) * len(packet)) for place in range(BATCH))
+    return packet * BATCH, array.array("I", itertools.chain.from_iterable(places))
 
 
 # --- Receiving -------------------------------------------------------------------------------
@@ -63,7 +78,7 @@ def read_many_waiting(device: wintun.TunDevice) -> Run:
 
 def read_into(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
-        read_into, buffer = device.read_into, bytearray(len(packet))
+        read_into, buffer = device.read_into, buffer_for(1, len(packet))
         for _ in repeat(None, count):
             while read_into(buffer) is None:
                 pass
@@ -73,7 +88,7 @@ def read_into(device: wintun.TunDevice) -> Run:
 
 def read_packed(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
-        buffer = bytearray(BATCH * len(packet))
+        buffer = buffer_for(BATCH, len(packet))
         every = array.array("I", bytes(8 * BATCH))
         spans = memoryview(every)
         while count > 0:
@@ -173,10 +188,7 @@ def write_many(device: wintun.TunDevice) -> Run:
 def write_packed(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
         write_packed, timeout = device.write_packed, None if wait else 0.0
-        spans = array.array("I")
-        for place in range(BATCH):
-            spans.extend((place * len(packet), (place + 1) * len(packet)))
-        buffer = packet * BATCH
+        buffer, spans = packed(packet)
         for first in range(0, count, BATCH):
             write_packed(buffer, spans, min(BATCH, count - first), timeout)
 
@@ -251,7 +263,7 @@ def echo_many(device: wintun.TunDevice) -> Run:
 
 def echo_packed(device: wintun.TunDevice) -> Run:
     def run(packet: bytes, count: int, wait: bool) -> None:
-        buffer = bytearray(BATCH * len(packet))
+        buffer = buffer_for(BATCH, len(packet))
         every = array.array("I", bytes(8 * BATCH))
         spans = memoryview(every)
         while count > 0:
