@@ -168,8 +168,18 @@ void session_pass_baton(shared_session *session, uint32_t myself);
  * it spins, then yields, then sleeps, by the number of attempts made before. */
 outcome session_back_off(shared_session *session, unsigned attempt, DWORD *code);
 
+/* What session_allocate does when there was no room. */
+outcome session_wait_for_room(shared_session *session, int64_t deadline_ns, DWORD size,
+                              BYTE **packet, DWORD *code);
+
 /* Reserves room for a packet, or waits for room until the deadline (0: does not wait). */
-outcome session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
-                         DWORD *code);
+static inline outcome
+session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
+                 DWORD *code)
+{
+    *packet = session->api->AllocateSendPacket(session->handle, size);
+    return *packet != NULL ? OUTCOME_DONE
+                           : session_wait_for_room(session, deadline_ns, size, packet, code);
+}
 
 #endif

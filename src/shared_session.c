@@ -415,14 +415,10 @@ session_back_off(shared_session *session, unsigned attempt, DWORD *code)
 /* --- Writing ---------------------------------------------------------------------------------- */
 
 outcome
-session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
-                 DWORD *code)
+session_wait_for_room(shared_session *session, int64_t deadline_ns, DWORD size, BYTE **packet,
+                      DWORD *code)
 {
     for (unsigned attempt = 0;; attempt++) {
-        *packet = session->api->AllocateSendPacket(session->handle, size);
-        if (*packet != NULL) {
-            return OUTCOME_DONE;
-        }
         *code = session->last_error();
         if (*code != ERROR_BUFFER_OVERFLOW) {
             return OUTCOME_FAILED;
@@ -433,6 +429,10 @@ session_allocate(shared_session *session, int64_t deadline_ns, DWORD size, BYTE 
         outcome result = session_back_off(session, attempt, code);
         if (result != OUTCOME_DONE) {
             return result;
+        }
+        *packet = session->api->AllocateSendPacket(session->handle, size);
+        if (*packet != NULL) {
+            return OUTCOME_DONE;
         }
     }
 }
