@@ -11,6 +11,18 @@ has_space(const ring_producer *producer, uint32_t room)
            ring_wrap(producer->capacity, producer->head_seen - producer->tail - RING_ALIGNMENT);
 }
 
+/* The same by the ring's present head; none if that cannot be followed. */
+static bool
+has_space_now(ring_producer *producer, uint32_t room)
+{
+    uint32_t head = atom_u32_load(&producer->shared->head);
+    if (!ring_offset_valid(producer->capacity, head)) {
+        return false;
+    }
+    producer->head_seen = head;
+    return has_space(producer, room);
+}
+
 BYTE *
 ring_produce(ring_producer *producer, uint32_t size)
 {
@@ -18,15 +30,8 @@ ring_produce(ring_producer *producer, uint32_t size)
     if (producer->ended) {
         return NULL;
     }
-    if (!has_space(producer, room)) {
-        uint32_t head = atom_u32_load(&producer->shared->head);
-        if (!ring_offset_valid(producer->capacity, head)) {
-            return NULL;
-        }
-        producer->head_seen = head;
-        if (!has_space(producer, room)) {
-            return NULL;
-        }
+    if (!has_space(producer, room) && !has_space_now(producer, room)) {
+        return NULL;
     }
     *ring_size_at(producer->shared, producer->tail) = size;
     BYTE *packet = &producer->shared->data[producer->tail + sizeof(uint32_t)];
@@ -58,11 +63,7 @@ bool
 ring_has_room(ring_producer *producer, uint32_t room)
 {
     platform_mutex_lock(&producer->lock);
-    uint32_t head = atom_u32_load(&producer->shared->head);
-    if (ring_offset_valid(producer->capacity, head)) {
-        producer->head_seen = head;
-    }
-    bool has = has_space(producer, room);
+    bool has = has_space_now(producer, room);
     platform_mutex_unlock(&producer->lock);
     return has;
 }
