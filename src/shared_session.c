@@ -18,9 +18,9 @@
 #define HEAVY_BYTES_PER_S UINT64_C(100000000)
 #define HEAVY_PACKETS_PER_S UINT64_C(80000)
 
-/* A measurement lasts at least this long, and is worth nothing if it lasted much longer. */
-#define MEASURE_NS UINT64_C(250000000)
-#define STALE_NS UINT64_C(1000000000)
+/* The least time that the traffic is measured over. Short, for spinning is of use from the first
+ * packets of a transfer on, and a wrong verdict costs no more than the spins of this time. */
+#define MEASURE_NS UINT64_C(10000000)
 
 /* --- References and the gate ------------------------------------------------------------------ */
 
@@ -328,7 +328,7 @@ traffic_is_heavy(shared_session *session)
         uint64_t new_packets = packets - atom_u64_exchange(&measured->packets, packets);
         bool heavy = new_bytes >= HEAVY_BYTES_PER_S / 1000000 * passed_us ||
                      new_packets * 1000000 >= HEAVY_PACKETS_PER_S * passed_us;
-        atom_u32_store(&measured->heavy, heavy && passed_ns < STALE_NS);
+        atom_u32_store(&measured->heavy, heavy);
         (void)atom_u64_exchange(&measured->since_ns, now_ns);
     }
     return atom_u32_load(&measured->heavy) != 0;

@@ -28,6 +28,10 @@ def spins(session: wintun.Session) -> int:
     return session.statistics()[8]
 
 
+def waits(session: wintun.Session) -> int:
+    return session.statistics()[7]
+
+
 @pytest.fixture
 def heavy_session(make_session: Callable[..., wintun.Session]) -> wintun.Session:
     """A session that has seen, just now, that its traffic is heavy."""
@@ -35,6 +39,24 @@ def heavy_session(make_session: Callable[..., wintun.Session]) -> wintun.Session
     heavy_traffic(session, lambda: spins(session) > 0)
     assert spins(session) > 0
     return session
+
+
+def spinning_reader(session: wintun.Session) -> Worker[bytes | None]:
+    """A thread that began to spin, for a tenth of a second, just now."""
+    for _ in range(100):
+        session.spin_us = 12
+        until = spins(session) + 1
+        heavy_traffic(session, lambda: spins(session) >= until)
+        session.spin_us = LONGEST
+        spun, waited = spins(session), waits(session)
+        reader = Worker(lambda: session.read(timeout=None))
+        wait_until(lambda: spins(session) > spun or waits(session) > waited, "no spin, no wait")
+        if spins(session) > spun:
+            return reader
+        # The thread came so late that there was no traffic any more.
+        assert simulator.deliver(session.adapter.name, ipv4_packet(40))
+        reader.result()
+    raise AssertionError("heavy traffic is not spun for")
 
 
 @pytest.mark.parametrize("microseconds", [0, 1, 12, LONGEST])
@@ -88,7 +110,7 @@ def test_little_traffic_is_waited_for_without_spinning(session: wintun.Session) 
         while session.read(timeout=0.01) is not None:
             pass
     assert spins(session) == 0
-    assert session.statistics()[7] > 0
+    assert waits(session) > 0
 
 
 @pytest.mark.parametrize("size", [64, 1400])
@@ -102,6 +124,13 @@ def test_heavy_traffic_is_spun_for_unless_that_is_switched_off(
     assert spins(session) == 0
     session.spin_us = 12
     heavy_traffic(session, lambda: spins(session) > 0, size)
+    assert spins(session) > 0
+
+
+def test_a_short_transfer_after_a_pause_is_spun_for(session: wintun.Session) -> None:
+    assert session.read(timeout=1.5) is None
+    until = time.monotonic() + 0.2
+    heavy_traffic(session, lambda: time.monotonic() > until or spins(session) > 0)
     assert spins(session) > 0
 
 
@@ -122,21 +151,16 @@ def test_reads_that_do_not_wait_do_not_spin(heavy_session: wintun.Session) -> No
     assert spins(heavy_session) == before
 
 
-def test_a_packet_that_comes_during_the_spin_is_read(heavy_session: wintun.Session) -> None:
-    heavy_session.spin_us = LONGEST
+def test_a_packet_that_comes_during_the_spin_is_read(session: wintun.Session) -> None:
     for _ in range(5):
-        reader = Worker(lambda: heavy_session.read(timeout=None))
-        time.sleep(0.01)
-        assert simulator.deliver(heavy_session.adapter.name, ipv4_packet(40))
+        reader = spinning_reader(session)
+        assert simulator.deliver(session.adapter.name, ipv4_packet(40))
         assert reader.result() == ipv4_packet(40)
 
 
-def test_the_end_of_the_session_ends_the_spin(heavy_session: wintun.Session) -> None:
-    heavy_session.spin_us = LONGEST
-    before = spins(heavy_session)
-    reader = Worker(lambda: heavy_session.read(timeout=None))
-    wait_until(lambda: spins(heavy_session) > before or not reader.alive, "no spin")
-    heavy_session.end()
+def test_the_end_of_the_session_ends_the_spin(session: wintun.Session) -> None:
+    reader = spinning_reader(session)
+    session.end()
     assert type(reader.error()) is wintun.ClosedError
 
 

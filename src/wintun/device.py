@@ -202,7 +202,8 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         """How long a blocking read looks for packets before it goes to sleep, in microseconds.
 
         0 (never) to 100000, by default 12. It does so only while traffic is heavy, above 800 Mbit/s
-        or 80,000 packets a second: then the next packet comes sooner than a sleep would end.
+        or 80,000 packets a second over the last 10 ms or more: then the next packet comes sooner
+        than a sleep would end.
         """
         return self._spin_us
 
