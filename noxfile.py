@@ -449,7 +449,7 @@ def bench_windows(session: nox.Session, version: str) -> None:
     python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
     options = session.posargs
     if not options:
-        options = ["--publish", f"windows-{version}", "--repeats", "7", "--share", "0.5"]
+        options = ["--publish", f"windows-{version}", "--repeats", "11", "--share", "0.5"]
     command = [*python, "benchmarks", "--c-loop", c_loop, *options]
     session.run(*command, env=wine_environment(wine_prefix()))
 

@@ -109,13 +109,12 @@ convert_integer(PyObject *value, const char *what, unsigned long minimum, unsign
 bool
 convert_packet(PyObject *packet, Py_buffer *view)
 {
-    if (PyBytes_CheckExact(packet)) {
-        /* What most packets are; the buffer protocol would cost as much as the ring. */
-        char *bytes = NULL;
-        (void)PyBytes_AsStringAndSize(packet, &bytes, &view->len);
-        view->obj = NULL;
-        view->buf = bytes;
-    } else if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
+    view->obj = NULL;
+    view->buf = convert_bytes(packet, &view->len);
+    if (view->buf != NULL) {
+        return true;
+    }
+    if (PyObject_GetBuffer(packet, view, PyBUF_SIMPLE) != 0) {
         return false;
     }
     if (view->len > WINTUN_MAX_IP_PACKET_SIZE) {

@@ -17,6 +17,18 @@ bool convert_arguments(const char *function, const char *const *names, Py_ssize_
 bool convert_integer(PyObject *value, const char *what, unsigned long minimum,
                      unsigned long maximum, DWORD *result);
 
+/* The data of a packet that is a bytes object, as most are; the buffer protocol would cost as much
+ * as the ring. NULL, without an exception, for anything else and for more than 65535 bytes. */
+static inline char *
+convert_bytes(PyObject *packet, Py_ssize_t *size)
+{
+    if (!PyBytes_CheckExact(packet) || Py_SIZE(packet) > WINTUN_MAX_IP_PACKET_SIZE) {
+        return NULL;
+    }
+    *size = Py_SIZE(packet);
+    return PyBytes_AsString(packet);
+}
+
 /* A contiguous buffer of at most 65535 bytes, to be given back by PyBuffer_Release; the caller
  * keeps a reference to the object until then. */
 bool convert_packet(PyObject *packet, Py_buffer *view);

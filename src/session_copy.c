@@ -464,30 +464,36 @@ release_packets(packet_list *found)
     }
 }
 
-/* The next packet; most is the number of all. False with an exception set. */
+/* A packet that is not bytes; most is the number of all. False with an exception set. */
 static bool
-add_packet(packet_list *found, PyObject *packet, Py_ssize_t most)
+add_view(packet_list *found, PyObject *packet, Py_ssize_t most, packet_source *source)
 {
-    Py_buffer of_bytes;
-    Py_buffer *view = &of_bytes;
-    bool is_bytes = PyBytes_CheckExact(packet); /* they need no release */
-    if (!is_bytes) {
+    if (found->views == NULL) {
+        found->views = PyMem_Malloc((size_t)most * sizeof(Py_buffer));
         if (found->views == NULL) {
-            found->views = PyMem_Malloc((size_t)most * sizeof(Py_buffer));
-            if (found->views == NULL) {
-                (void)PyErr_NoMemory();
-                return false;
-            }
+            (void)PyErr_NoMemory();
+            return false;
         }
-        view = &found->views[found->viewed];
     }
+    Py_buffer *view = &found->views[found->viewed];
     if (!convert_packet(packet, view)) {
         return false;
     }
-    found->viewed += is_bytes ? 0 : 1;
-    found->packets[found->count].data = view->buf;
-    found->packets[found->count].size = (DWORD)view->len;
-    found->count++;
+    found->viewed++;
+    source->data = view->buf;
+    source->size = (DWORD)view->len;
+    return true;
+}
+
+static inline bool
+add_packet(packet_list *found, PyObject *packet, Py_ssize_t most, packet_source *source)
+{
+    Py_ssize_t size;
+    source->data = convert_bytes(packet, &size);
+    if (source->data == NULL) {
+        return add_view(found, packet, most, source);
+    }
+    source->size = (DWORD)size;
     return true;
 }
 
@@ -496,7 +502,6 @@ find_packets(PyObject *list, packet_list *found)
 {
     Py_ssize_t count = PyList_Size(list);
     found->packets = found->few;
-    found->count = 0;
     found->views = NULL;
     found->viewed = 0;
     if (count > BATCH) {
@@ -508,11 +513,13 @@ find_packets(PyObject *list, packet_list *found)
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *packet = PyList_GetItem(list, i);
-        if (packet == NULL || !add_packet(found, packet, count)) {
+        packet_source *source = &found->packets[i];
+        if (packet == NULL || !add_packet(found, packet, count, source)) {
             release_packets(found);
             return false;
         }
     }
+    found->count = count;
     return true;
 }
 
