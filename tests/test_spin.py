@@ -36,22 +36,32 @@ def waits(session: wintun.Session) -> int:
 def heavy_session(make_session: Callable[..., wintun.Session]) -> wintun.Session:
     """A session that has seen, just now, that its traffic is heavy."""
     session = make_session(0x100000)
-    heavy_traffic(session, lambda: spins(session) > 0)
-    assert spins(session) > 0
+    make_heavy(session)
     return session
+
+
+def make_heavy(session: wintun.Session, size: int = 64) -> None:
+    before = spins(session)
+    heavy_traffic(session, lambda: spins(session) > before, size)
+    assert spins(session) > before
+
+
+def start_read(session: wintun.Session) -> tuple[Worker[bytes | None], bool]:
+    """A thread that reads, and whether it has begun to spin; else it has begun to wait."""
+    spun, waited = spins(session), waits(session)
+    reader = Worker(lambda: session.read(timeout=None))
+    wait_until(lambda: spins(session) > spun or waits(session) > waited, "no spin, no wait")
+    return reader, spins(session) > spun
 
 
 def spinning_reader(session: wintun.Session) -> Worker[bytes | None]:
     """A thread that began to spin, for a tenth of a second, just now."""
     for _ in range(100):
         session.spin_us = 12
-        until = spins(session) + 1
-        heavy_traffic(session, lambda: spins(session) >= until)
+        make_heavy(session)
         session.spin_us = LONGEST
-        spun, waited = spins(session), waits(session)
-        reader = Worker(lambda: session.read(timeout=None))
-        wait_until(lambda: spins(session) > spun or waits(session) > waited, "no spin, no wait")
-        if spins(session) > spun:
+        reader, spinning = start_read(session)
+        if spinning:
             return reader
         # The thread came so late that there was no traffic any more.
         assert simulator.deliver(session.adapter.name, ipv4_packet(40))
@@ -123,8 +133,7 @@ def test_heavy_traffic_is_spun_for_unless_that_is_switched_off(
     heavy_traffic(session, lambda: time.monotonic() > until, size)
     assert spins(session) == 0
     session.spin_us = 12
-    heavy_traffic(session, lambda: spins(session) > 0, size)
-    assert spins(session) > 0
+    make_heavy(session, size)
 
 
 def test_a_short_transfer_after_a_pause_is_spun_for(session: wintun.Session) -> None:
