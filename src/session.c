@@ -480,8 +480,8 @@ static PyGetSetDef session_properties[] = {
      NULL},
     {"spin_us", session_get_spin_us, session_set_spin_us,
      "How long a blocking read looks for packets before it goes to sleep, while traffic is heavy\n"
-     "(above 800 Mbit/s or 80,000 packets a second over the last 10 ms or more): microseconds, 0 to\n"
-     "100000, 0 for never. By default 12, about what wireguard-go takes.",
+     "(above 800 Mbit/s or 80,000 packets a second over the last 10 ms or more): microseconds,\n"
+     "0 to 100000, 0 for never. By default 12, about what wireguard-go takes.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
