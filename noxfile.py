@@ -374,7 +374,8 @@ def free_threaded(session: nox.Session) -> None:
     python = install_free_threaded(session)
     session.run(python, "-VV", external=True)
     environment = {"WINTUN_TEST_SCALE": os.environ.get("WINTUN_TEST_SCALE", "1")}
-    command = [python, "-m", "pytest", *PARALLEL, *session.posargs]
+    # The sweeps, which lie side by side, take longest here: else one worker does them all.
+    command = [python, "-m", "pytest", *PARALLEL, "--dist", "worksteal", *session.posargs]
     session.run(*command, env=environment, external=True)
 
 
