@@ -25,6 +25,10 @@ def run_child(function):
         sys.exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
+
+def exchange(device, size):
+    device.write(packet(size))
+    assert device.read(timeout=10) == packet(size)
 """
 
 TRAFFIC = """
@@ -37,8 +41,7 @@ run_child(in_child)
 device.write(packet(100))
 reader.join(10)
 assert results == [packet(100)]
-device.write(packet(50))
-assert device.read(timeout=10) == packet(50)
+exchange(device, 50)
 device.close()
 assert simulator.counts() == (0, 0, 0, 0)
 """
@@ -140,8 +143,7 @@ def use_one():
     with wintun.TunDevice("the child's") as own:
         simulator.set_wire("the child's", "loop")
         own.up()
-        own.write(packet(40))
-        assert own.read(timeout=10) == packet(40)
+        exchange(own, 40)
 
 stopped = False
 def set_loggers():
@@ -235,9 +237,6 @@ def test_a_forked_child_of_a_forked_child_has_devices_of_its_own() -> None:
     check_clean_exit(
         FORK
         + """
-def exchange(device, size):
-    device.write(packet(size))
-    assert device.read(timeout=10) == packet(size)
 def open_one(name, then):
     with wintun.TunDevice(name) as own:
         simulator.set_wire(name, "loop")
@@ -279,8 +278,7 @@ if child == 0:
 _, status = os.waitpid(child, 0)
 assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, status
 device.up()
-device.write(packet(50))
-assert device.read(timeout=10) == packet(50)
+exchange(device, 50)
 device.close()
 """
     )
