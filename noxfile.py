@@ -127,6 +127,7 @@ def lint(session: nox.Session) -> None:
     c_files += [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("include/*.h"))]
     session.run("clang-format", "--dry-run", "--Werror", *c_files)
     session.run("python", "tools/check_c.py")
+    session.run("python", "tools/check_rooms.py")
     workflows = sorted(map(str, ROOT.glob(".github/workflows/*.yml")))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("zizmor", "--offline", "--quiet", *workflows)

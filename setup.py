@@ -44,30 +44,31 @@ TARGET = "win-amd64" if CROSS_PYTHON else sysconfig.get_platform()
 WINDOWS = TARGET.startswith("win")
 BUNDLE_ARCHITECTURES = {"win-amd64": "amd64", "win-arm64": "arm64", "win32": "x86"}
 
-INCLUDE_DIRS = ["include", "src", "src/simulator"]
+# Of src/, a file of another room is included with the room's name before its own.
+INCLUDE_DIRS = ["include", "src"]
 MACROS: list[tuple[str, str | None]] = [("_WIN32_WINNT", "0x0602")] if WINDOWS else []
 
 
 def own(folder: str, windows: bool) -> list[str]:
     """Returns the C files of a folder without those that are for the other system."""
-    other = "_posix.c" if windows else "_windows.c"
+    other = "posix.c" if windows else "windows.c"
     return sorted(path for path in glob(f"{folder}/*.c") if not path.endswith(other))
 
 
 def extension_sources(windows: bool = WINDOWS) -> list[str]:
-    return own("src", windows)
+    rooms = ("src", "src/objects", "src/core", "src/platform")
+    return [path for room in rooms for path in own(room, windows)]
 
 
 def simulator_sources(windows: bool = WINDOWS) -> list[str]:
-    seam = f"src/platform_{'windows' if windows else 'posix'}.c"
-    return [*own("src/simulator", windows), seam]
+    return [*own("src/simulator", windows), *own("src/platform", windows)]
 
 
 def simulator_exports() -> list[str]:
     """Returns the names that the simulator exports, out of the headers that declare them."""
     listed = re.compile(r"^ +X\([^,(]+, (\w+),", re.MULTILINE)
     wintun = listed.findall(Path("include/wintun.h").read_text())
-    ip_helper = listed.findall(Path("src/ip_helper.h").read_text())
+    ip_helper = listed.findall(Path("include/ip_helper.h").read_text())
     control = re.findall(r"\bWINAPI (\w+)\(", Path("src/simulator/control.h").read_text())
     return [*(f"Wintun{name}" for name in wintun), *ip_helper, *control]
 

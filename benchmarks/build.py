@@ -17,7 +17,7 @@ def build(target: Path, windows: bool = False) -> None:
     system = "windows" if windows else "posix"
     options = ["-std=c11", "-O2", "-shared", f"-I{ROOT / 'include'}", f"-I{ROOT / 'src'}"]
     options += ["-D_WIN32_WINNT=0x0602"] if windows else ["-fPIC"]
-    sources = [str(ROOT / "benchmarks/c_loop.c"), str(ROOT / f"src/platform_{system}.c")]
+    sources = [str(ROOT / "benchmarks/c_loop.c"), str(ROOT / f"src/platform/{system}.c")]
     libraries = [] if windows else ["-lpthread", "-ldl"]
     subprocess.run([*compiler, *options, *sources, "-o", str(target), *libraries], check=True)
 

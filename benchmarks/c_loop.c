@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "platform.h"
+#include "platform/platform.h"
 #include "wintun.h"
 
 #ifdef _MSC_VER

@@ -2,9 +2,9 @@
  *
  * The extension module wintun._wintun: its functions, its state, its start and end.
  */
-#include "convert.h"
-#include "errors.h"
-#include "logger.h"
+#include "objects/convert.h"
+#include "objects/errors.h"
+#include "objects/logger.h"
 
 #include <string.h>
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "global.h"
-#include "session.h"
 #include "text.h"
 
 #define DRIVER_VERSION 14 /* 0.14 */
@@ -216,7 +215,7 @@ adapter_remove(adapter *self)
     platform_mutex_lock(&self->lock);
     self->removed = true;
     if (self->session != NULL) {
-        session_terminate(self->session);
+        self->terminate(self->session);
     }
     platform_mutex_unlock(&self->lock);
 }

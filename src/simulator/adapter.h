@@ -29,8 +29,9 @@ typedef struct adapter {
     bool listed;
     settings wanted;
 
-    platform_mutex lock; /* over session and removed */
+    platform_mutex lock; /* over session, terminate and removed */
     struct WINTUN_SESSION *session;
+    void (*terminate)(struct WINTUN_SESSION *session); /* ends the rings of one */
     bool removed;
 
     WCHAR name[WINTUN_MAX_ADAPTER_NAME];

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "global.h"
-#include "platform.h"
+#include "platform/platform.h"
 
 #define FOR_EVER 0xFFFFFFFF
 

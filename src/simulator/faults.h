@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "atomics.h"
+#include "platform/atomics.h"
 #include "ip_helper.h"
 #include "wintun.h"
 

@@ -5,8 +5,8 @@
  */
 #include "global.h"
 
-#include "atomics.h"
-#include "platform.h"
+#include "platform/atomics.h"
+#include "platform/platform.h"
 
 enum { LOCK_ABSENT, LOCK_IN_THE_MAKING, LOCK_READY };
 

@@ -8,7 +8,7 @@
 #define SIMULATOR_HOST_H
 
 #include "ip_helper.h"
-#include "platform.h"
+#include "platform/platform.h"
 
 struct delivery;
 

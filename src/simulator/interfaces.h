@@ -6,9 +6,9 @@
 #ifndef SIMULATOR_INTERFACES_H
 #define SIMULATOR_INTERFACES_H
 
-#include "atomics.h"
+#include "platform/atomics.h"
 #include "ip_helper.h"
-#include "platform.h"
+#include "platform/platform.h"
 #include "settings.h"
 
 /* Where an address' prefix and suffix come from (NL_PREFIX_ORIGIN, NL_SUFFIX_ORIGIN): numbers, for

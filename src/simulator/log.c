@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomics.h"
+#include "platform/atomics.h"
 #include "global.h"
-#include "platform.h"
+#include "platform/platform.h"
 #include "text.h"
 
 #define LINE_SIZE 1024

@@ -13,8 +13,8 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "atomics.h"
-#include "platform.h"
+#include "platform/atomics.h"
+#include "platform/platform.h"
 #include "wintun.h"
 
 #define RING_ALIGNMENT 4u

@@ -5,7 +5,7 @@
 #ifndef SIMULATOR_RING_CLIENT_H
 #define SIMULATOR_RING_CLIENT_H
 
-#include "platform.h"
+#include "platform/platform.h"
 #include "ring.h"
 
 /* Of the ring that the client receives from. */

@@ -6,7 +6,7 @@
 #ifndef SIMULATOR_RING_DRIVER_H
 #define SIMULATOR_RING_DRIVER_H
 
-#include "platform.h"
+#include "platform/platform.h"
 #include "ring.h"
 
 /* Of the ring that the client receives from. */

@@ -136,6 +136,7 @@ start_locked(adapter *owner, DWORD capacity, DWORD *code)
         return NULL;
     }
     owner->session = self;
+    owner->terminate = session_terminate;
     atom_u32_store(&owner->ip.up, 1);
     return self;
 }

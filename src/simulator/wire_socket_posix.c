@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "atomics.h"
+#include "platform/atomics.h"
 #include "wintun.h"
 
 #ifndef MSG_NOSIGNAL

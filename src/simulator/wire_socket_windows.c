@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "atomics.h"
+#include "platform/atomics.h"
 #include "wintun.h"
 
 /* How long to leave a socket alone that fails. */

@@ -36,7 +36,7 @@ _ABORTING = "-fno-sanitize-recover=all"
 def _simulator() -> list[Path]:
     """The simulator's C files on this system."""
     own = [path for path in sorted(ROOT.glob("src/simulator/*.c")) if "_windows" not in path.name]
-    return [*own, ROOT / "src/platform_posix.c"]
+    return [*own, ROOT / "src/platform/posix.c"]
 
 
 def build_fuzzers(targets: Sequence[str], folder: Path) -> None:

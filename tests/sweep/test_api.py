@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 LISTED = re.compile(r"^ +X\(([^,(]+), (\w+),", re.MULTILINE)
 
 WINTUN = LISTED.findall((ROOT / "include/wintun.h").read_text(encoding="utf-8"))
-IP_HELPER = LISTED.findall((ROOT / "src/ip_helper.h").read_text(encoding="utf-8"))
+IP_HELPER = LISTED.findall((ROOT / "include/ip_helper.h").read_text(encoding="utf-8"))
 
 RESULTS = {f"Wintun{name}": result for result, name in WINTUN} | {
     name: result for result, name in IP_HELPER

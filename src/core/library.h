@@ -10,7 +10,7 @@
 #define LIBRARY_H
 
 #include "ip_helper.h"
-#include "platform.h"
+#include "platform/platform.h"
 #include "wintun.h"
 
 typedef struct library {

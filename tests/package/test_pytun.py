@@ -22,7 +22,7 @@ from wintun.pytun import INFINITE, TunTapDevice
 
 Make = Callable[..., TunTapDevice]
 PREFIX = b"\x00\x00\x86\xdd"
-GUIDE = Path(__file__).resolve().parent.parent / "docs" / "pymobiledevice3.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "pymobiledevice3.md"
 
 
 def check_guided(error: OSError) -> None:

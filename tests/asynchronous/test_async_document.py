@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "asyncio.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "asyncio.md"
 
 
 def test_the_example_counts_packets(tmp_path: Path) -> None:

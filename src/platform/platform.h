@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The operating system seam: everything that the extension and the simulator need of the system
- * and that portable C does not have. Implemented by platform_windows.c and platform_posix.c; knows
+ * and that portable C does not have. Implemented by windows.c and posix.c; knows
  * nothing of Python. Every function may be called from any thread.
  */
 #ifndef PLATFORM_H

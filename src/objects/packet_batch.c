@@ -8,7 +8,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "exports.h"
-#include "receive.h"
+#include "core/receive.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include <Python.h>
 #include <structmember.h>
 
-#include "shared.h"
+#include "core/shared.h"
 
 typedef struct module_state {
     PyObject *adapter_type;

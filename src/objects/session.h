@@ -6,7 +6,7 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include "receive.h"
+#include "core/receive.h"
 
 #include "module.h"
 

@@ -10,7 +10,7 @@
 #ifndef GATE_H
 #define GATE_H
 
-#include "atomics.h"
+#include "platform/atomics.h"
 
 #define GATE_CALL UINT64_C(1)
 #define GATE_HOLD (UINT64_C(1) << 32)
