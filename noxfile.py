@@ -539,7 +539,7 @@ def pymobiledevice3(session: nox.Session) -> None:
 @nox.session(name="pymobiledevice3-windows", default=False)
 def pymobiledevice3_windows(session: nox.Session) -> None:
     """The same in the official CPython for Windows, under Wine."""
-    python = windows_with_pymobiledevice3(session, "pytest", "pytest-timeout")
+    python = windows_with_pymobiledevice3(session, "pytest", "pytest-timeout", "hypothesis")
     scale = os.environ.get("WINTUN_TEST_SCALE", "1")
     environment = {**wine_environment(wine_prefix()), "WINTUN_TEST_SCALE": scale}
     options = ["-p", "no:cacheprovider", *session.posargs]

@@ -162,6 +162,9 @@ class BuildLibraries(build_ext):
             major, minor = python_version()
             suffix = ".pyd" if stable_abi() else f".cp{major}{minor}-win_amd64.pyd"
             return os.path.join(*package.split("."), name + suffix)
+        if stable_abi() and not WINDOWS:
+            # CPython 3.15's own suffix also names the system, and no older CPython looks for it.
+            return os.path.join(*package.split("."), f"{name}.abi3.so")
         return str(super().get_ext_filename(fullname))
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Callable
 
+import hypothesis
 import pytest
 
 import wintun
@@ -18,6 +19,12 @@ from helpers import MIN_CAPACITY, SEED
 from wintun import simulator
 
 _numbers = itertools.count(1)
+# What hypothesis takes for too slow is a busy machine.
+hypothesis.settings.register_profile(
+    "wintun", deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("wintun")
+
 _passed = pytest.StashKey[bool]()
 
 

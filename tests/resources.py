@@ -39,8 +39,14 @@ def measure() -> Resources:
 def count_blocks() -> int:
     """Blocks that Python's allocator has given out, without what a collection frees."""
     gc.collect()
-    sys._clear_type_cache()  # it keeps the names that attributes were looked up by
+    _clear_caches()  # they keep the names that attributes were looked up by
     return sys.getallocatedblocks()
+
+
+if sys.version_info >= (3, 13):
+    _clear_caches = sys._clear_internal_caches
+else:
+    _clear_caches = sys._clear_type_cache
 
 
 def _count_threads() -> int:

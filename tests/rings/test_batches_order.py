@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any, Callable, Union
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wintun
@@ -119,8 +119,6 @@ class Mixture:
 
 @settings(
     max_examples=scaled(400, at_least=20),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
 )
 @given(steps=st.lists(STEPS, max_size=40))
 def test_packets_come_once_and_in_order_through_any_mixture_of_calls(

@@ -8,7 +8,7 @@ import ctypes
 from typing import Any, Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wintun
@@ -41,8 +41,6 @@ def unpacked(buffer: bytearray, spans: array.array[int], count: int) -> list[byt
 
 @settings(
     max_examples=scaled(200, at_least=20),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
 )
 @given(
     sizes=st.lists(st.one_of(st.integers(20, 100), st.integers(2040, 2060)), max_size=40),

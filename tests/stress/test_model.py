@@ -10,7 +10,7 @@ import gc
 import time
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import Phase, seed, settings
 from hypothesis.stateful import initialize, run_state_machine_as_test
 
 import wintun
@@ -49,9 +49,7 @@ def run_round(number: int) -> None:
             max_examples=RUNS_A_ROUND,
             stateful_step_count=STEPS_A_RUN,
             phases=PHASES,
-            deadline=None,
             database=None,
-            suppress_health_check=list(HealthCheck),
         ),
     )
 

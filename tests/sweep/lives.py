@@ -7,7 +7,6 @@ program has then, a device or none, works.
 
 from __future__ import annotations
 
-import _socket
 import array
 import asyncio
 import gc
@@ -23,7 +22,7 @@ from typing import Any, Callable
 import wintun
 from helpers import HANG_SECONDS, MIN_CAPACITY, ipv4_packet, open_handles
 from resources import count_blocks
-from wintun import _library, simulator
+from wintun import _library, _wintun, simulator
 from wintun._wintun import close_event
 
 NAME = "sweep"
@@ -240,7 +239,7 @@ def load_what_is_no_library(device: wintun.TunDevice) -> None:
     except OSError as error:
         if winerror(error) != FILE_CORRUPT:
             raise
-    for path, code in ((_socket.__file__, PROC_NOT_FOUND), (__file__, INVALID_DATA)):
+    for path, code in ((_wintun.__file__, PROC_NOT_FOUND), (__file__, INVALID_DATA)):
         try:
             wintun.load(path)
             raise AssertionError("it has none of the functions")

@@ -129,6 +129,14 @@ def test_metadata_asks_for_nothing_but_python(path: Path) -> None:
     assert metadata["Version"] == path.name.split("-")[1]
 
 
+@other_wheel
+def test_the_stable_abis_extension_has_the_name_that_every_python_looks_for(path: Path) -> None:
+    abi = tags(path)[1]
+    if abi != "abi3":
+        pytest.skip(f"built for one Python alone: {abi}")
+    assert extension(read(path)) == "wintun/_wintun.abi3.so"
+
+
 def machine_texts() -> list[str]:
     texts = [str(ROOT), str(Path.home()), tempfile.gettempdir(), sys.prefix, "/home/", "/Users/"]
     host = platform.node().partition(".")[0]
