@@ -145,7 +145,8 @@ static_assert(sizeof(SOCKADDR_INET) == 28, "SOCKADDR_INET");
     X(void, FreeMibTable, (void *Memory))                                                          \
     X(DWORD, ConvertInterfaceLuidToIndex, (const NET_LUID *Luid, NET_IFINDEX *Index))              \
     X(DWORD, ConvertInterfaceLuidToGuid, (const NET_LUID *Luid, GUID *Guid))                       \
-    X(DWORD, ConvertInterfaceLuidToAlias, (const NET_LUID *Luid, WCHAR *Alias, SIZE_T Length))
+    X(DWORD, ConvertInterfaceLuidToAlias, (const NET_LUID *Luid, WCHAR *Alias, SIZE_T Length))     \
+    X(DWORD, ConvertInterfaceAliasToLuid, (const WCHAR *Alias, NET_LUID *Luid))
 
 #define IP_HELPER_DEFINE_TYPE(Result, Name, Parameters)                                            \
     typedef Result(WINAPI ip_helper_##Name##_function) Parameters;

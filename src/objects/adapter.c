@@ -51,6 +51,17 @@ adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HA
     return (PyObject *)self;
 }
 
+/* Whether some network connection of the system has this name, in any case of its letters. Wintun
+ * would give it to the new adapter nevertheless, and rename the other connection, whosever it is.
+ * A system that cannot tell (Windows before Vista) leaves it to Wintun. */
+static bool
+is_alias(const library *used, const WCHAR *name)
+{
+    NET_LUID luid;
+    return used->ip_helper.ConvertInterfaceAliasToLuid != NULL &&
+           used->ip_helper.ConvertInterfaceAliasToLuid(name, &luid) == ERROR_SUCCESS;
+}
+
 static PyObject *
 adapter_create(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywords)
 {
@@ -60,8 +71,9 @@ adapter_create(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywo
     WCHAR tunnel_type[WINTUN_MAX_ADAPTER_NAME];
     GUID guid;
     const GUID *requested;
-    WINTUN_ADAPTER_HANDLE handle;
-    DWORD code;
+    WINTUN_ADAPTER_HANDLE handle = NULL;
+    bool taken;
+    DWORD code = ERROR_ALREADY_EXISTS;
     if (!convert_arguments("create", names, 2, args, count, keywords, values) ||
         !convert_name(values[0], "name", name) ||
         !convert_name(values[1], "tunnel_type", tunnel_type) ||
@@ -73,9 +85,15 @@ adapter_create(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywo
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    handle = used->wintun.CreateAdapter(name, tunnel_type, requested);
-    code = used->last_error();
+    taken = is_alias(used, name);
+    if (!taken) {
+        handle = used->wintun.CreateAdapter(name, tunnel_type, requested);
+        code = used->last_error();
+    }
     Py_END_ALLOW_THREADS
+    if (taken) {
+        return raise_name_taken(values[0]);
+    }
     if (handle == NULL) {
         return raise_error("WintunCreateAdapter", code);
     }
@@ -238,8 +256,12 @@ static PyMethodDef adapter_methods[] = {
                  "Creates an adapter; it is removed when it is closed.\n\n"
                  "name, tunnel_type: str of 1 to 127 UTF-16 code units. guid: 16 bytes as in\n"
                  "uuid.UUID.bytes_le, or None for a random one.\n"
-                 "Raises PermissionError without Administrator rights, FileExistsError when the\n"
-                 "name is taken, OSError, TypeError, ValueError."),
+                 "A name that a network connection of the system has already, whosever it is and\n"
+                 "in any case of its letters, is refused before the driver sees it: the driver\n"
+                 "would rename that connection. Who takes the name between the look and the\n"
+                 "creation is renamed nevertheless.\n"
+                 "Raises PermissionError without Administrator rights, FileExistsError (183) when\n"
+                 "the name is taken, OSError, TypeError, ValueError."),
     CLASS_METHOD("open", adapter_open,
                  "open($type, name)\n--\n\n"
                  "Opens an adapter that exists; closing it does not remove it.\n\n"

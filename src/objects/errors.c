@@ -98,10 +98,11 @@ advice_for(const char *function, DWORD code)
     return NULL;
 }
 
+/* text: a new reference, which is given back; NULL with an exception set. */
 static PyObject *
-raise_as(PyObject *type, const char *text, DWORD code)
+raise_text(PyObject *type, PyObject *text, DWORD code)
 {
-    PyObject *error = PyObject_CallFunction(type, "is", errno_of(code), text);
+    PyObject *error = text != NULL ? PyObject_CallFunction(type, "iO", errno_of(code), text) : NULL;
     PyObject *number = error != NULL ? PyLong_FromUnsignedLong(code) : NULL;
     PyObject *kept = number != NULL ? PyObject_GetAttrString(error, "__dict__") : NULL;
     /* Windows' OSError has the attribute already, but forgets it when it is pickled: what its
@@ -113,7 +114,14 @@ raise_as(PyObject *type, const char *text, DWORD code)
     Py_XDECREF(kept);
     Py_XDECREF(number);
     Py_XDECREF(error);
+    Py_XDECREF(text);
     return NULL;
+}
+
+static PyObject *
+raise_as(PyObject *type, const char *text, DWORD code)
+{
+    return raise_text(type, PyUnicode_FromString(text), code);
 }
 
 static PyObject *
@@ -148,6 +156,16 @@ PyObject *
 raise_error(const char *function, DWORD code)
 {
     return raise_error_with_advice(function, code, advice_for(function, code));
+}
+
+PyObject *
+raise_name_taken(PyObject *name)
+{
+    return raise_text(PyExc_OSError,
+                      PyUnicode_FromFormat("the name %R is taken by another network connection: "
+                                           "choose another name, or open the adapter",
+                                           name),
+                      ERROR_ALREADY_EXISTS);
 }
 
 PyObject *

@@ -17,6 +17,9 @@ PyObject *raise_error(const char *function, DWORD code);
 /* The same with advice of the caller's. */
 PyObject *raise_error_with_advice(const char *function, DWORD code, const char *advice);
 
+/* For a name that a network connection has already, as a str. */
+PyObject *raise_name_taken(PyObject *name);
+
 /* For the ring operations, where three codes have a meaning of Wintun's own. */
 PyObject *raise_ring_error(module_state *state, const char *function, DWORD code);
 

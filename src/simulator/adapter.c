@@ -96,6 +96,21 @@ adapter_find_interface(const NET_LUID *luid, NET_IFINDEX index)
     return found;
 }
 
+bool
+adapter_find_alias(const WCHAR *name, NET_LUID *luid)
+{
+    global_lock();
+    adapter *found = all;
+    while (found != NULL && !text_is_same_name(found->name, name)) {
+        found = found->next;
+    }
+    if (found != NULL) {
+        *luid = found->luid;
+    }
+    global_unlock();
+    return found != NULL;
+}
+
 void
 adapter_visit(adapter_visitor visit, void *context)
 {

@@ -61,6 +61,11 @@ void adapter_remove(adapter *self);
  */
 adapter *adapter_find(const char *utf8);
 adapter *adapter_find_interface(const NET_LUID *luid, NET_IFINDEX index);
+
+/* Stores the LUID of the adapter that the system shows under a name, whose case does not matter;
+ * false if there is none. */
+bool adapter_find_alias(const WCHAR *name, NET_LUID *luid);
+
 void adapter_retain(adapter *self);
 void adapter_release(adapter *self);
 

@@ -242,3 +242,14 @@ ConvertInterfaceLuidToAlias(const NET_LUID *Luid, WCHAR *Alias, SIZE_T Length)
     adapter_release(found);
     return code;
 }
+
+DWORD WINAPI
+ConvertInterfaceAliasToLuid(const WCHAR *Alias, NET_LUID *Luid)
+{
+    DWORD code = fault_code(FAULT_ConvertInterfaceAliasToLuid);
+    if (code != ERROR_SUCCESS) {
+        return code;
+    }
+    return Alias != NULL && adapter_find_alias(Alias, Luid) ? ERROR_SUCCESS
+                                                            : ERROR_INVALID_PARAMETER;
+}

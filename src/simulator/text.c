@@ -95,3 +95,43 @@ text_to_utf16(const char *utf8, WCHAR *text, size_t capacity)
     }
     text[used] = 0;
 }
+
+/* A code unit in upper case. The ranges are those of the Unicode Character Database in which a
+ * small letter is the capital and a constant, or the code after it. */
+static WCHAR
+to_upper(WCHAR unit)
+{
+    static const struct {
+        uint16_t first; /* the first and last small letter of the range, */
+        uint16_t last;
+        uint16_t step;   /* every which code is one, */
+        uint16_t offset; /* and how far behind its capital it is */
+    } ranges[] = {
+        {0x0061, 0x007A, 1, 32},                         /* a to z */
+        {0x00E0, 0x00F6, 1, 32},                         /* Latin-1, but for the division sign */
+        {0x00F8, 0x00FE, 1, 32}, {0x0101, 0x012F, 2, 1}, /* Latin Extended-A; the dotless i has no
+                                                            partner of its own */
+        {0x0133, 0x0137, 2, 1}, /* between these pairs stand letters without a capital */
+        {0x013A, 0x0148, 2, 1},  {0x014B, 0x0177, 2, 1},  {0x017A, 0x017E, 2, 1},
+        {0x03B1, 0x03C1, 1, 32},                          /* Greek, but for the final sigma */
+        {0x03C3, 0x03CB, 1, 32}, {0x0430, 0x044F, 1, 32}, /* Cyrillic */
+        {0x0450, 0x045F, 1, 80},
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (unit >= ranges[i].first && unit <= ranges[i].last &&
+            (unit - ranges[i].first) % ranges[i].step == 0) {
+            return (WCHAR)(unit - ranges[i].offset);
+        }
+    }
+    return unit;
+}
+
+bool
+text_is_same_name(const WCHAR *one, const WCHAR *other)
+{
+    while (*one != 0 && to_upper(*one) == to_upper(*other)) {
+        one++;
+        other++;
+    }
+    return *one == 0 && *other == 0;
+}

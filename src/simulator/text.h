@@ -5,6 +5,7 @@
 #ifndef SIMULATOR_TEXT_H
 #define SIMULATOR_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "win32_types.h"
@@ -16,5 +17,9 @@ size_t text_utf16_length(const WCHAR *text, size_t limit);
  * up to three bytes, a byte at most one code unit. */
 void text_to_utf8(const WCHAR *text, char *utf8, size_t capacity);
 void text_to_utf16(const char *utf8, WCHAR *text, size_t capacity);
+
+/* Whether two texts are the same name to Windows, which does not look at case. The letters that
+ * have two cases here are those of Latin (up to U+017F), Greek (without accents) and Cyrillic. */
+bool text_is_same_name(const WCHAR *one, const WCHAR *other);
 
 #endif

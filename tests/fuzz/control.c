@@ -248,7 +248,11 @@ use_table(const world *all, fuzz_input *input, uint32_t slot)
     }
     (void)ConvertInterfaceLuidToIndex(&luid, &index);
     (void)ConvertInterfaceLuidToGuid(&luid, &guid);
-    (void)ConvertInterfaceLuidToAlias(&luid, alias, fuzz_u8(input) % (WINTUN_MAX_ADAPTER_NAME + 2));
+    if (ConvertInterfaceLuidToAlias(&luid, alias, fuzz_u8(input) % (WINTUN_MAX_ADAPTER_NAME + 2)) ==
+        ERROR_SUCCESS) {
+        NET_LUID found;
+        REQUIRE(ConvertInterfaceAliasToLuid(alias, &found) == ERROR_SUCCESS);
+    }
 }
 
 static void

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import Callable
 
@@ -359,7 +360,41 @@ def test_the_driver_version_is_there_once_an_adapter_is_and_can_be_deleted_after
 def test_a_name_that_is_taken_or_unknown_has_pythons_own_error(adapter: wintun.Adapter) -> None:
     with pytest.raises(FileExistsError) as taken:
         wintun.Adapter.create(adapter.name, "Test")
-    assert taken.value.winerror in (80, 183, 5010)  # type: ignore[attr-defined]
+    assert taken.value.winerror == 183  # type: ignore[attr-defined]
+    assert repr(adapter.name) in str(taken.value)
     with pytest.raises(FileNotFoundError) as unknown:
         wintun.Adapter.open(adapter.name + " not")
     assert unknown.value.winerror in (2, 1168)  # type: ignore[attr-defined]
+
+
+@pytest.mark.driver
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase])
+def test_a_name_is_taken_in_any_case_of_its_letters(
+    unique_name: Callable[[], str], change: Callable[[str], str]
+) -> None:
+    name = unique_name() + " Größe Сеть"
+    with wintun.Adapter.create(name, "Test") as adapter:
+        with pytest.raises(FileExistsError) as taken:
+            wintun.Adapter.create(change(name).replace("SS", "ß"), "Test")
+        assert taken.value.winerror == 183  # type: ignore[attr-defined]
+        assert adapter.name == name
+        assert not adapter.closed
+
+
+def test_a_name_that_is_taken_never_reaches_the_driver(adapter: wintun.Adapter) -> None:
+    simulator.set_fault("WintunCreateAdapter", 31)
+    with pytest.raises(FileExistsError) as taken:
+        wintun.Adapter.create(adapter.name, "Test")
+    assert simulator.calls("WintunCreateAdapter") == 0
+    assert taken.value.winerror == 183  # type: ignore[attr-defined]
+    assert taken.value.errno == errno.EEXIST
+    assert "choose another name" in str(taken.value)
+
+
+def test_a_look_at_a_name_that_fails_leaves_it_to_the_driver(
+    unique_name: Callable[[], str],
+) -> None:
+    for code in (5, 31, 50, 87, 127):
+        simulator.set_fault("ConvertInterfaceAliasToLuid", code)
+        with wintun.Adapter.create(unique_name(), "Test"):
+            assert simulator.calls("ConvertInterfaceAliasToLuid") == 1

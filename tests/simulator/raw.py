@@ -40,6 +40,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "ConvertInterfaceLuidToIndex": (_u32, [_pointer, _pointer]),
     "ConvertInterfaceLuidToGuid": (_u32, [_pointer, _pointer]),
     "ConvertInterfaceLuidToAlias": (_u32, [_pointer, _pointer, ctypes.c_size_t]),
+    "ConvertInterfaceAliasToLuid": (_u32, [ctypes.c_char_p, _pointer]),
 }
 
 

@@ -102,6 +102,36 @@ def test_a_name_comes_back_as_the_alias(handles: list[int], good: str) -> None:
     assert simulator.statistics(good).delivered_packets == 0
 
 
+@pytest.mark.parametrize(
+    ("made", "asked"),
+    [
+        ("Office", "OFFICE"),
+        ("größer", "GRÖßER"),
+        ("Straße Œuvre", "STRAßE œuvre"),
+        ("Łódź ŷ", "łÓDŹ Ŷ"),
+        ("Επίπεδο", "επίπεδο"),
+        ("Сеть Ёлка ѓ", "сЕТЬ ёЛКА Ѓ"),
+    ],
+)
+def test_an_alias_leads_to_its_adapter_in_any_case(
+    handles: list[int], made: str, asked: str
+) -> None:
+    handles.append(create(made) or 0)
+    found = ctypes.c_uint64()
+    for name in (made, asked):
+        assert api.ConvertInterfaceAliasToLuid(wide(name), ctypes.byref(found)) == 0
+        assert found.value == luid_of(handles[0])
+
+
+@pytest.mark.parametrize("other", ["Offic", "Offices", "", "Øffice", "Off÷ce", "Off×ce"])
+def test_an_alias_that_nobody_has_leads_nowhere(handles: list[int], other: str) -> None:
+    handles.append(create("Office") or 0)
+    handles.append(create("Off×ce ") or 0)
+    found = ctypes.c_uint64()
+    assert api.ConvertInterfaceAliasToLuid(wide(other), ctypes.byref(found)) == 87
+    assert api.ConvertInterfaceAliasToLuid(None, ctypes.byref(found)) == 87
+
+
 def test_the_drivers_version_is_known_while_it_is_loaded(handles: list[int], name: str) -> None:
     assert api.WintunDeleteDriver() == 1
     assert api.WintunGetRunningDriverVersion() == 0
