@@ -14,6 +14,7 @@ from ._made import made_by_init, not_made
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
+    from _thread import RLock
     from collections.abc import Iterable
     from typing import Union
 
@@ -74,9 +75,9 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     _ring_capacity: int = made_by_init()
     _spin_us: int = made_by_init()
     # Guards the session; held for moments only.
-    _lock: ForkSafeLock = made_by_init()
+    _lock: RLock = made_by_init()
     # Guards the addresses; may be held while an interface is waited for.
-    _configuration_lock: ForkSafeLock = made_by_init()
+    _configuration_lock: RLock = made_by_init()
     _addresses: AddressBook = made_by_init()
 
     # Packets that asynchronous calls passed since the loop last had its turn, roughly: several

@@ -15,18 +15,19 @@ import asyncio
 import logging
 import os
 import sys
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from ._copying import NotCopyable
+from ._locks import ForkSafeLock
 from ._made import made_by_init
 from ._wintun import MAX_IP_PACKET_SIZE, RingFullError
 from .device import TunDevice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from _thread import RLock
+    from collections.abc import Awaitable, Callable
     from typing import TypeVar, Union
 
     from typing_extensions import Self
@@ -76,17 +77,18 @@ class TunTapDevice(NotCopyable):
 
     _device: TunDevice = made_by_init()
     _waits: _Waits = made_by_init()
-    _drop_lock: threading.Lock = made_by_init()
+    _drop_lock: RLock = made_by_init()
     _dropped: int = made_by_init()
 
     def __init__(self, name: str | None = None) -> None:
         if name is None:
             # Another process must not choose it, too: the driver would rename the adapter.
             name = f"wintun-{os.urandom(4).hex()}"
-        self._device = _create_or_open(name)
         self._waits = _Waits()
-        self._drop_lock = threading.Lock()
+        self._drop_lock = ForkSafeLock()
         self._dropped = 0
+        # Last: where a signal handler raises before, there is nothing to close.
+        self._device = _create_or_open(name)
 
     # --- The adapter ----------------------------------------------------------------------------
 
@@ -207,7 +209,8 @@ class TunTapDevice(NotCopyable):
         forever = timeout is None or timeout == INFINITE
         deadline = float("inf") if forever else time.monotonic() + (timeout or 0) / 1000
         wait = _Wait()
-        with self._waits.registered(wait):
+        try:
+            self._waits.add(wait)
             while not wait.cancelled:
                 left = deadline - time.monotonic()
                 packet = self._device.read(min(max(left, 0.0), _SLICE))
@@ -215,6 +218,9 @@ class TunTapDevice(NotCopyable):
                     return packet
                 if left <= 0:
                     raise TimeoutError(f"no packet within {timeout} ms")
+        finally:
+            wait.is_over = True
+            self._waits.reads.discard(wait)
         return None
 
     async def async_read(self) -> bytes | None:
@@ -242,7 +248,8 @@ class TunTapDevice(NotCopyable):
 
     async def _until_cancelled(self, read: Callable[[], Awaitable[Packets]]) -> Packets | None:
         wait = _TaskWait()
-        with self._waits.registered(wait):
+        try:
+            self._waits.add(wait)
             if wait.cancelled:
                 return None
             try:
@@ -251,6 +258,9 @@ class TunTapDevice(NotCopyable):
                 if wait.is_reason():
                     return None
                 raise
+        finally:
+            wait.is_over = True
+            self._waits.reads.discard(wait)
 
     # --- Writing --------------------------------------------------------------------------------
 
@@ -322,12 +332,10 @@ class _Wait:
     """A read that may be cancelled."""
 
     cancelled = False
+    is_over = False
 
     def cancel(self) -> None:
         self.cancelled = True
-
-    def end(self) -> None:
-        pass
 
 
 class _TaskWait(_Wait):
@@ -338,7 +346,6 @@ class _TaskWait(_Wait):
         assert task is not None, "an asyncio task is running this"  # noqa: S101
         self._task = task
         self._loop = asyncio.get_running_loop()
-        self._is_over = False
         self._stopped = False
 
     def cancel(self) -> None:
@@ -346,12 +353,9 @@ class _TaskWait(_Wait):
         with suppress(RuntimeError):  # the loop is closed: nothing waits in it
             self._loop.call_soon_threadsafe(self._stop)
 
-    def end(self) -> None:
-        self._is_over = True
-
     def _stop(self) -> None:
         # The loop runs this, so the task stands still: in the read, unless that is over by now.
-        if not self._is_over and not self._stopped:
+        if not self.is_over and not self._stopped:
             self._stopped = self._task.cancel()
 
     def is_reason(self) -> bool:
@@ -368,25 +372,21 @@ class _Waits:
 
     def __init__(self) -> None:
         # Reentrant: a signal handler may cancel.
-        self._lock = threading.RLock()
-        self._waits: set[_Wait] = set()
+        self._lock = ForkSafeLock()
+        # Whoever adds a read takes it out again, with `discard` of the set itself and nothing
+        # else: in a function written in Python a signal handler could raise before its first line.
+        self.reads: set[_Wait] = set()
         # Nobody waited for a packet when it was asked to stop that: the next one is meant.
         self._next_is_cancelled = False
 
-    @contextmanager
-    def registered(self, wait: _Wait) -> Iterator[None]:
+    def add(self, wait: _Wait) -> None:
         with self._lock:
+            self.reads.add(wait)
             wait.cancelled, self._next_is_cancelled = self._next_is_cancelled, False
-            self._waits.add(wait)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waits.discard(wait)
-            wait.end()
 
     def cancel(self) -> None:
         with self._lock:
-            self._next_is_cancelled = not self._waits
-            for wait in self._waits:
-                wait.cancel()
+            reads = self.reads.copy()
+            self._next_is_cancelled = not reads
+        for wait in reads:
+            wait.cancel()

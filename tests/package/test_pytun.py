@@ -296,7 +296,7 @@ def test_a_read_that_waits_gets_the_packet(tun: TunTapDevice, timeout: int | Non
 
 def test_cancel_read_ends_all_reads_that_wait(tun: TunTapDevice) -> None:
     readers = [Worker(tun.read) for _ in range(4)]
-    wait_until(lambda: len(tun._waits._waits) == 4, "the readers wait")
+    wait_until(lambda: len(tun._waits.reads) == 4, "the readers wait")
     tun.cancel_read()
     assert [reader.result() for reader in readers] == [None] * 4
     assert simulator.deliver(tun.name, ipv6_packet(60))
@@ -322,7 +322,7 @@ def test_cancel_read_takes_no_packet_away(tun: TunTapDevice) -> None:
 @pytest.mark.parametrize("method", ["down", "close"])
 def test_down_and_close_wake_a_read(tun: TunTapDevice, method: str) -> None:
     reader = Worker(tun.read)
-    wait_until(lambda: len(tun._waits._waits) == 1, "the reader waits")
+    wait_until(lambda: len(tun._waits.reads) == 1, "the reader waits")
     getattr(tun, method)()
     getattr(tun, method)()
     assert isinstance(reader.error(), wintun.ClosedError)
@@ -359,7 +359,7 @@ def run(main: Any) -> Any:
 async def waiting(tun: TunTapDevice, *reads: Any) -> list[asyncio.Task[Any]]:
     """Starts reads, and returns their tasks when they wait."""
     tasks = [asyncio.ensure_future(read) for read in reads]
-    while len(tun._waits._waits) < len(tasks):
+    while len(tun._waits.reads) < len(tasks):
         await asyncio.sleep(0.001)
     await asyncio.sleep(0.01)
     return tasks
