@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
     from _thread import RLock
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Union
 
     from typing_extensions import Buffer, Self
@@ -96,7 +96,12 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
             raise RuntimeError("TunDevice.__init__() was called before: make another device")
         super().__init__()
         capacity = _check_capacity(capacity)
-        self._start(_wintun.Adapter.create(name, tunnel_type, _guid_bytes(guid)), capacity)
+        guid_bytes = _guid_bytes(guid)
+        try:
+            self._start(capacity, _wintun.Adapter.create, name, tunnel_type, guid_bytes)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def open(cls, name: str, capacity: int = 0x400000) -> Self:
@@ -115,27 +120,29 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         """
         capacity = _check_capacity(capacity)
         device = cls.__new__(cls)
-        device._start(_wintun.Adapter.open(name), capacity)
+        try:
+            device._start(capacity, _wintun.Adapter.open, name)
+        except BaseException:
+            device.close()
+            raise
         return device
 
-    def _start(self, adapter: _wintun.Adapter, capacity: int) -> None:
-        try:
-            self._take(adapter, capacity)
-        except BaseException:
-            adapter.close()
-            raise
-
-    def _take(self, adapter: _wintun.Adapter, capacity: int) -> None:
+    def _start(
+        self, capacity: int, make: Callable[..., _wintun.Adapter], *arguments: object
+    ) -> None:
         self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
         self._lock = ForkSafeLock()
         self._configuration_lock = ForkSafeLock()
-        self._earlier_sessions: tuple[int, ...] = (0,) * 9
+        # What the sessions before the last have counted, and the last; one value, so that none is
+        # ever counted twice.
+        self._counted: tuple[tuple[int, ...], _wintun.Session | None] = ((0,) * 9, None)
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
-        self._name = adapter.name
-        self._addresses = AddressBook(adapter)
-        self._adapter = adapter
+        # No line between: from its first moment the adapter has somebody to close it.
+        self._adapter = make(*arguments)
+        self._name = self._adapter.name
+        self._addresses = AddressBook(self._adapter)
 
     # --- The adapter ----------------------------------------------------------------------------
 
@@ -230,16 +237,17 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         with self._lock:
             if self.is_up:
                 return
-            earlier = self._totals()
             session = self.adapter.start_session(self._ring_capacity)
+            # A signal handler may raise after any line: a session that has ended and is attached,
+            # or counted, is as good as none.
             try:
                 session.spin_us = self._spin_us
+                self._counted = (self._totals(), session)
                 self._attach(session)
+                self._session = session
             except BaseException:
                 session.end()
                 raise
-            self._earlier_sessions = earlier
-            self._session = session
 
     def down(self) -> None:
         """Ends the session: wakes all that wait in it. Does nothing if the device is down.
@@ -248,9 +256,11 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         configuration stay, and `up()` may be called again.
         """
         with self._lock:
-            session = self._attach(None)
-            if session is not None:
-                session.end()
+            # Ended first: a signal handler may raise between, and a session that is detached and
+            # goes on could be ended by nobody.
+            if self._session is not None:
+                self._session.end()
+            self._attach(None)
 
     def close(self) -> None:
         """Takes the device down and removes the adapter. Does nothing if it is closed."""
@@ -269,9 +279,10 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
             return Statistics(*self._totals())
 
     def _totals(self) -> tuple[int, ...]:
-        if self._session is None:
-            return self._earlier_sessions
-        return tuple(map(sum, zip(self._earlier_sessions, self._session.statistics())))
+        earlier, session = self._counted
+        if session is None:
+            return earlier
+        return tuple(map(sum, zip(earlier, session.statistics())))
 
     # --- Asynchronous reading and writing -------------------------------------------------------
 
@@ -513,7 +524,7 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "up" if self.is_up else "down"
-        name = None if self._adapter is None else self._name
+        name = vars(self).get("_name")
         return f"<wintun.{type(self).__name__} {name!r} {state}>"
 
 
