@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
 from benchmarks import calls, chart, goals, markdown, report, rings
 from benchmarks.adapters import Cost
 from benchmarks.growth import Growth
