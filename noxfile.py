@@ -19,7 +19,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tools.sessions import building, checking, measuring
+from tools.sessions import building, checking, in_chroot, measuring
 from tools.sessions.sanitized import (
     WITHOUT_RANDOM_LAYOUT,
     install_sanitized,
@@ -127,6 +127,22 @@ def windows(session: nox.Session, version: str) -> None:
     environment = {**wine_environment(wine_prefix()), **allocator(python), **scale(SMALL)}
     options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
     session.run(*python, "pytest", *options, env=environment)
+
+
+# --- In a Debian of another release: by name, for that is fetched first, in two or three minutes --
+
+
+@nox.session(name="tests-sid", default=False)
+@nox.parametrize("version", [nox.param(v, id=v) for v in in_chroot.SID_VERSIONS])
+def tests_sid(session: nox.Session, version: str) -> None:
+    """The suite under the CPythons of Debian's sid. Needs root."""
+    in_chroot.install_in_sid(session, version).run_tests(session, scale(SMALL))
+
+
+@nox.session(name="windows-32", default=False)
+def windows_32(session: nox.Session) -> None:
+    """The suite in a CPython for 32-bit Windows, under Debian 13's Wine. Needs root."""
+    in_chroot.install_windows_32(session).run_tests(session, scale(SMALL))
 
 
 # --- Long runs: by name, for they take from minutes to an hour ----------------------------------

@@ -10,8 +10,10 @@ WINTUN_SANITIZE=address,undefined | thread
 WINTUN_BUNDLE=FOLDER
     Put FOLDER/<architecture>/wintun.dll, its licence and its SHA-256 into a Windows build.
 WINTUN_CROSS_PYTHON=FOLDER
-    Cross-build for the 64-bit Windows CPython unpacked in FOLDER (include and libs are used), with
-    the compiler in CC, by default x86_64-w64-mingw32-gcc.
+    Cross-build for the Windows CPython unpacked in FOLDER (include and libs are used), with the
+    compiler in CC, by default mingw-w64's for the target.
+WINTUN_CROSS_TARGET=win-amd64 | win32
+    What that CPython runs on, as sysconfig spells it: win-amd64 by default.
 """
 
 from __future__ import annotations
@@ -39,8 +41,11 @@ CROSS_PYTHON = os.environ.get("WINTUN_CROSS_PYTHON", "")
 BUNDLE = os.environ.get("WINTUN_BUNDLE", "")
 SANITIZE = os.environ.get("WINTUN_SANITIZE", "")
 
+CROSS_COMPILERS = {"win-amd64": "x86_64-w64-mingw32-gcc", "win32": "i686-w64-mingw32-gcc"}
+CROSS_TARGET = os.environ.get("WINTUN_CROSS_TARGET", "win-amd64")
+
 # The system and architecture that the build is for, as sysconfig spells it.
-TARGET = "win-amd64" if CROSS_PYTHON else sysconfig.get_platform()
+TARGET = CROSS_TARGET if CROSS_PYTHON else sysconfig.get_platform()
 WINDOWS = TARGET.startswith("win")
 BUNDLE_ARCHITECTURES = {"win-amd64": "amd64", "win-arm64": "arm64", "win32": "x86"}
 
@@ -104,6 +109,11 @@ def stable_abi() -> bool:
     return sys.implementation.name == "cpython" and not free_threaded
 
 
+def wheel_platform() -> str:
+    """Returns what a cross-build is for, as the names of wheels and extensions spell it."""
+    return TARGET.replace("-", "_")
+
+
 def build_base() -> str:
     """Returns a folder for this kind of build alone, so that no other's objects get into it."""
     abi = "abi3" if stable_abi() else "cp{}{}".format(*python_version())
@@ -136,7 +146,7 @@ class BuildLibraries(build_ext):
 
     def use_cross_compiler(self) -> None:
         """Forgets the flags of the Python that runs: they are another system's."""
-        compiler = os.environ.get("CC", "x86_64-w64-mingw32-gcc")
+        compiler = os.environ.get("CC", CROSS_COMPILERS[TARGET])
         self.compiler.set_executables(
             compiler=compiler, compiler_so=compiler, linker_so=f"{compiler} -shared"
         )
@@ -160,7 +170,7 @@ class BuildLibraries(build_ext):
             return os.path.join(*package.split("."), "wintunsim.dll" if WINDOWS else f"{name}.so")
         if CROSS_PYTHON:
             major, minor = python_version()
-            suffix = ".pyd" if stable_abi() else f".cp{major}{minor}-win_amd64.pyd"
+            suffix = ".pyd" if stable_abi() else f".cp{major}{minor}-{wheel_platform()}.pyd"
             return os.path.join(*package.split("."), name + suffix)
         if stable_abi() and not WINDOWS:
             # CPython 3.15's own suffix also names the system, and no older CPython looks for it.
@@ -212,7 +222,7 @@ class Wheel(bdist_wheel):
             return super().get_tag()
         major, minor = python_version()
         python = f"cp{major}{minor}"
-        return python, "abi3" if stable_abi() else python, "win_amd64"
+        return python, "abi3" if stable_abi() else python, wheel_platform()
 
 
 HEADERS = sorted(glob("include/*.h") + glob("src/**/*.h", recursive=True))

