@@ -129,6 +129,26 @@ def windows(session: nox.Session, version: str) -> None:
     session.run(*python, "pytest", *options, env=environment)
 
 
+# What is not there: what has a far side of its own or takes all calls one after the other.
+LATE_TESTS = "waiting lifetime objects rings asynchronous simulator package stress command_line"
+
+
+@nox.session(default=False)
+def late(session: nox.Session) -> None:
+    """The suite while threads get their turn late, as on a machine that is far too busy."""
+    apt(session, {"gcc": "gcc"})
+    install(session)
+    library = str(scratch(session) / "late.so")
+    options = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC"]
+    session.run("gcc", *options, "-o", library, "tools/late.c", "-ldl", external=True)
+    tests = session.posargs or [f"tests/{name}" for name in LATE_TESTS.split()]
+    # What a test does one after the other a thousand times takes a thousand times as long.
+    command = ["python", "-m", "pytest", *PARALLEL, "--timeout=900", *tests]
+    session.run(
+        *command, "-o", "faulthandler_timeout=0", env={"LD_PRELOAD": library, **scale(SMALL)}
+    )
+
+
 # --- In a Debian of another release: by name, for that is fetched first, in two or three minutes --
 
 

@@ -212,14 +212,14 @@ def frames_that_wait():
         file.seek(0)
         return file.read().count("in wait_in_this_function")
 threads = start(wait_in_this_function, count=3)
-ends = time.monotonic() + 30
+ends = time.monotonic() + 60
 while frames_that_wait() < 3 and time.monotonic() < ends:
     time.sleep(0.01)
-time.sleep(0.2)
+time.sleep(0.2)  # until they are inside the waits; right or wrong does not hang on it
 seen = frames_that_wait()
 tun.close()
 for thread in threads:
-    thread.join(30)
+    thread.join(60)
 assert seen == 3, seen
 assert frames_that_wait() == 0
 """

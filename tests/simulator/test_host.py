@@ -20,6 +20,8 @@ from .wire_data import ICMP, ICMPV6, echo_reply, echo_request, ipv4, ipv6, parse
 OWN4, PEER4 = "10.6.7.1", "10.6.7.9"
 OWN6, PEER6 = "fd00::1", "fd00::9"
 
+ROUTER_SOLICITATION = 133  # type of an ICMPv6 message (RFC 4861, section 4.1)
+
 MakeDevice = Callable[..., wintun.TunDevice]
 
 
@@ -62,14 +64,18 @@ def assert_silent(device: wintun.TunDevice, packet: bytes) -> None:
 # --- Speaking first -----------------------------------------------------------------------------
 
 
-def first_words(device: wintun.TunDevice) -> list[wire_data.Parsed]:
-    """Everything that is said within a second of silence."""
+def first_words(device: wintun.TunDevice, count: int) -> list[wire_data.Parsed]:
+    """What is said first, after which only routers are solicited again."""
     said: list[wire_data.Parsed] = []
-    while True:
-        packet = device.read(timeout=1.0)
-        if packet is None:
-            return said
+    for _ in range(count):
+        packet = device.read(timeout=HANG_SECONDS)
+        assert packet is not None, f"after {said} it is silent"
         said.append(parse(packet))
+    while (packet := device.read(timeout=1.0)) is not None:
+        again = parse(packet)
+        assert again.payload == said[-1].payload
+        assert again.payload[0] == ROUTER_SOLICITATION
+    return said
 
 
 def test_it_speaks_first_with_right_checksums_also_without_an_address(
@@ -77,13 +83,13 @@ def test_it_speaks_first_with_right_checksums_also_without_an_address(
 ) -> None:
     device = make_device("host")
     device.up()
-    igmp, mld, solicitation = first_words(device)
+    igmp, mld, solicitation = first_words(device, 3)
     assert (igmp.protocol, str(igmp.destination), igmp.hops) == (2, "224.0.0.22", 1)
     assert igmp.payload[0] == 0x22
     assert (mld.protocol, str(mld.destination), mld.hops) == (ICMPV6, "ff02::16", 1)
     assert mld.payload[0] == 143
     assert (str(solicitation.destination), solicitation.hops) == ("ff02::2", 255)
-    assert solicitation.payload[0] == 133
+    assert solicitation.payload[0] == ROUTER_SOLICITATION
     assert solicitation.source.is_link_local
     group = IPv6Address(mld.payload[12:28])
     assert group.packed[13:] == solicitation.source.packed[13:]
@@ -91,13 +97,13 @@ def test_it_speaks_first_with_right_checksums_also_without_an_address(
 
 def test_it_solicits_routers_three_times(make_device: MakeDevice) -> None:
     device = make_device("host")
-    device.up()
     began = time.monotonic()
+    device.up()
     seen = 0
     while seen < 3:
         packet = device.read(timeout=HANG_SECONDS)
         assert packet is not None, "there is no third solicitation"
-        seen += parse(packet).payload[0] == 133
+        seen += parse(packet).payload[0] == ROUTER_SOLICITATION
     assert time.monotonic() - began > 7
 
 
@@ -107,19 +113,19 @@ def test_it_says_nothing_in_a_family_that_is_missing(
     simulator.set_family_delay(None, 6, None)
     device = make_device("host")
     device.up()
-    assert [read.source.version for read in first_words(device)] == [4]
+    assert [read.source.version for read in first_words(device, 1)] == [4]
     simulator.set_family_delay(None, 6, 0)
     simulator.set_family_delay(None, 4, None)
     device = make_device("host")
     device.up()
-    assert [read.source.version for read in first_words(device)] == [6, 6]
+    assert [read.source.version for read in first_words(device, 2)] == [6, 6]
 
 
 def test_it_speaks_in_a_late_family_as_soon_as_that_is_there(make_device: MakeDevice) -> None:
     simulator.set_family_delay(None, 6, 0.5)
     device = make_device("host")
     device.up()
-    assert [read.source.version for read in first_words(device)] == [4, 6, 6]
+    assert [read.source.version for read in first_words(device, 3)] == [4, 6, 6]
 
 
 # --- Answering ----------------------------------------------------------------------------------
@@ -141,7 +147,9 @@ def test_it_answers_ping(device: wintun.TunDevice, peer: str, own: str, size: in
 def test_it_answers_at_its_link_local_address(make_device: MakeDevice) -> None:
     device = make_device("host")
     device.up()
-    own = next(read.source for read in first_words(device) if read.payload[0] == 133)
+    own = next(
+        read.source for read in first_words(device, 3) if read.payload[0] == ROUTER_SOLICITATION
+    )
     answer = parse(answer_to(device, ping("fe80::9", str(own))))
     assert answer.source == own
 

@@ -44,7 +44,7 @@ def interrupted(program: str) -> tuple[float, list[str]]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.2)
+        time.sleep(0.2)  # until it waits; right or wrong does not hang on it
         sent_at = time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=HANG_SECONDS)
@@ -64,8 +64,8 @@ def test_ctrl_c_ends_a_blocking_call_within_a_second(call: str, place: str) -> N
         if {place == "other thread"}:
             start(threading.Event().wait, count=1)  # and this one has the signal to itself
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             {CALLS[call]}
         except KeyboardInterrupt:
             print(time.monotonic(), flush=True)
@@ -99,8 +99,12 @@ def test_a_signal_handler_that_returns_lets_the_call_go_on() -> None:
 def test_ctrl_c_in_the_middle_of_a_batch_leaves_whole_packets_that_are_counted() -> None:
     _, lines = interrupted("""
         tun = open_device()
-        print("ready", flush=True)
+        def tell():
+            while not tun.statistics.packets_sent:
+                time.sleep(0.001)
+            print("ready", flush=True)
         try:
+            threading.Thread(target=tell).start()
             tun.write_many([packet(1000)] * 1000, None)
         except KeyboardInterrupt:
             sent = tun.statistics.packets_sent
@@ -120,8 +124,8 @@ def test_a_packet_that_comes_with_ctrl_c_is_there_for_the_next_read(call: str) -
             simulator.deliver("exit", packet(100))
             raise KeyboardInterrupt
         signal.signal(signal.SIGINT, handler)
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             {CALLS[call]}
         except KeyboardInterrupt:
             print(tun.read() == packet(100), flush=True)
@@ -174,10 +178,10 @@ def test_ctrl_c_ends_a_wait_of_the_thread_that_forked_in_its_child() -> None:
                 def interrupt():
                     time.sleep(0.2)
                     os.kill(os.getpid(), signal.SIGINT)
-                threading.Thread(target=interrupt, daemon=True).start()
-                # So the signal goes to the other thread, and does not interrupt the wait itself.
-                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
                 try:
+                    threading.Thread(target=interrupt, daemon=True).start()
+                    # So it goes to the other thread, and does not interrupt the wait itself.
+                    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
                     mine.read(60)
                 except KeyboardInterrupt:
                     os._exit(7)

@@ -13,7 +13,7 @@ from typing import Callable
 import pytest
 
 import wintun
-from helpers import Worker, ipv4_packet, scaled, wait_until
+from helpers import HANG_SECONDS, Worker, ipv4_packet, scaled, wait_until
 from wintun import simulator
 
 READERS = 8
@@ -222,11 +222,16 @@ def test_a_signal_handler_runs_during_a_wait_and_its_exception_ends_it(
     def has_seen(expected: int) -> bool:
         return len(seen) >= expected
 
-    def interrupt() -> None:
+    def interrupt(begun: threading.Event) -> None:
+        assert begun.wait(HANG_SECONDS)
         for expected in (1, 2):
             time.sleep(0.05)
             signal.pthread_kill(main, signal.SIGUSR1)
             wait_until(functools.partial(has_seen, expected), "no handler ran")
+
+    def tell_and_wait(begun: threading.Event, wait: Callable[[], object]) -> None:
+        begun.set()
+        wait()
 
     main = threading.get_ident()
     previous = signal.signal(signal.SIGUSR1, handler)
@@ -237,9 +242,10 @@ def test_a_signal_handler_runs_during_a_wait_and_its_exception_ends_it(
             lambda: session.read_many(timeout=None),
         ):
             seen.clear()
-            sender = Worker(interrupt)
+            begun = threading.Event()
+            sender = Worker(interrupt, begun)
             with pytest.raises(InterruptedByTestError):
-                wait()
+                tell_and_wait(begun, wait)
             sender.result()
     finally:
         signal.signal(signal.SIGUSR1, previous)
