@@ -118,13 +118,11 @@ class Round:
         return Worker(work)
 
     def start_readers(self) -> list[Worker[None]]:
-        """Starts some of one kind: loops and blocking readers would take each other's wake."""
-        count = self.chance.randrange(1, 5)
-        if self.device is not None and self.chance.random() < 0.25:
-            return [self.start_reading_loop(self.device) for _ in range(count)]
-        return [self.start_reader() for _ in range(count)]
+        return [self.start_reader() for _ in range(self.chance.randrange(1, 5))]
 
     def start_reader(self) -> Worker[None]:
+        if self.device is not None and self.chance.random() < 0.25:
+            return self.start_reading_loop(self.device)
         mine = random.Random(self.chance.random())
         (account,) = self.new_accounts(1)
         if self.device is not None and self.chance.random() < 0.1:
