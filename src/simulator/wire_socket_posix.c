@@ -102,10 +102,17 @@ bool
 wire_socket_send(wire_socket *wire, const BYTE *packet, uint32_t size)
 {
     ssize_t sent;
+    bool refused = false;
+    bool again;
     do {
         sent = wire->is_socket ? send(wire->descriptor, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL)
                                : write(wire->descriptor, packet, size);
-    } while (sent == -1 && errno == EINTR);
+        again = sent == -1 && errno == EINTR;
+        if (sent == -1 && errno == ECONNREFUSED && !refused) {
+            /* Told once, and of a datagram before this one: this one has not been sent. */
+            again = refused = true;
+        }
+    } while (again);
     return sent != -1 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 

@@ -240,16 +240,23 @@ def test_a_peer_that_is_not_there_yet_does_not_end_the_wire(
         here = near.getsockname()
         device = make_device("socket", sock=near)
     device.up()
-    for _ in range(5):
-        device.write(ipv4_packet(100))
-        time.sleep(0.02)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
-        far.bind(place)
-        far.settimeout(HANG_SECONDS)
-        device.write(ipv4_packet(200))
-        assert far.recv(65536) == ipv4_packet(200)
-        far.sendto(ipv4_packet(300), here)
-        assert device.read(timeout=HANG_SECONDS) == ipv4_packet(300)
+    for number in range(50):
+        device.write_many([ipv4_packet(100)] * 5)
+        wait_until(
+            lambda taken=6 * number + 5: (  # type: ignore[misc]
+                simulator.statistics(device.name).collected_packets == taken
+            ),
+            "the packets are taken",
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            far.bind(place)
+            far.settimeout(HANG_SECONDS)
+            device.write(ipv4_packet(200))
+            while (packet := far.recv(65536)) == ipv4_packet(100):
+                pass  # sent when it had been taken and there was somebody
+            assert packet == ipv4_packet(200)
+            far.sendto(ipv4_packet(300), here)
+            assert device.read(timeout=HANG_SECONDS) == ipv4_packet(300)
 
 
 def test_a_burst_from_a_socket_arrives_in_order(
