@@ -92,6 +92,12 @@ gate_has_holds(gate *gate)
     return (atom_u64_load(&gate->state) & ~GATE_CLOSED) >= GATE_HOLD;
 }
 
+static inline uint64_t
+gate_holds(gate *gate)
+{
+    return (atom_u64_load(&gate->state) & ~GATE_CLOSED) / GATE_HOLD;
+}
+
 /* Whether calls (not holds) are still inside. */
 static inline bool
 gate_has_calls(gate *gate)

@@ -21,7 +21,8 @@ typedef struct ahead_entry {
 struct read_ahead {
     platform_mutex lock;
     bool ring_corrupt; /* under the lock: the library gave what cannot be a packet */
-    atom_u32 count;    /* changed under the lock, peeked at without */
+    atom_u32 count;    /* changed under the lock, peeked at without, */
+    atom_u32 in_ring;  /* as is this: entries that are in the ring; only the last may be */
     unsigned first;
     DWORD used;
     ahead_entry entries[AHEAD_PACKETS];
@@ -43,6 +44,12 @@ read_ahead_free(read_ahead *ahead)
 {
     platform_mutex_destroy(&ahead->lock);
     free(ahead);
+}
+
+uint32_t
+read_ahead_in_ring(read_ahead *ahead)
+{
+    return atom_u32_load(&ahead->in_ring);
 }
 
 /* --- The ring (under the lock) ---------------------------------------------------------------- */
@@ -117,6 +124,7 @@ fill(shared_session *session)
         if (entry->size > SMALL_PACKET) {
             gate_hold(&session->gate, 1);
             entry->in_ring = packet;
+            atom_u32_note(&ahead->in_ring, 1);
             break;
         }
         memcpy(&ahead->copies[ahead->used], packet, entry->size);
@@ -131,6 +139,9 @@ static void
 drop_front(shared_session *session)
 {
     read_ahead *ahead = session->ahead;
+    if (ahead->entries[ahead->first].in_ring != NULL) {
+        atom_u32_note(&ahead->in_ring, 0);
+    }
     ahead->first++;
     atom_u32_note(&ahead->count, atom_u32_load(&ahead->count) - 1);
 }
@@ -335,6 +346,7 @@ store_in_place(shared_session *session, const BYTE *packet, DWORD size)
     ahead->first = 0;
     ahead->entries[0].size = size;
     ahead->entries[0].in_ring = packet;
+    atom_u32_note(&ahead->in_ring, 1);
     atom_u32_note(&ahead->count, 1);
     count_received(session, 1, size);
 }

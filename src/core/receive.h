@@ -24,6 +24,9 @@ typedef struct read_ahead read_ahead;
 read_ahead *read_ahead_new(void);
 void read_ahead_free(read_ahead *ahead);
 
+/* How many packets of the store are still in the ring, each with a hold on the session. */
+uint32_t read_ahead_in_ring(read_ahead *ahead);
+
 /* Gives back the packets of a session that is closed, which nobody will read: one of them may be in
  * the ring and hold the session. */
 void read_ahead_discard(shared_session *session);

@@ -39,6 +39,7 @@ typedef struct session_statistics {
     atom_u64 ring_full;      /* calls that the full ring refused something in the end */
     atom_u64 packets_unsent; /* allocated, and given back without being sent */
     atom_u64 packets_unread; /* taken out of the ring, and lost before anybody read them */
+    atom_u64 packets_not_ip; /* sent, and discarded by the driver for being no IP */
     atom_u64 waits;          /* times that a thread went to sleep */
     atom_u64 spins;          /* times that a thread looked again and again instead, first */
 } session_statistics;
@@ -67,6 +68,7 @@ struct shared_session {
     atom_u32 watched;          /* an event loop has, or had, a duplicate of it */
     struct read_ahead *ahead;  /* receive.h */
     atom_u32 spin_us;
+    atom_u32 ip_only; /* what the driver would discard is refused */
     traffic traffic;
     session_statistics statistics;
 };
@@ -143,6 +145,19 @@ void session_unreference(shared_session *session);
 bool session_enter(shared_session *session);
 void session_leave(shared_session *session);
 void session_unhold(shared_session *session, uint64_t count);
+
+/* Counts packets that were sent and are no IP; most often there are none. */
+static inline void
+session_count_not_ip(shared_session *session, uint64_t packets)
+{
+    if (packets > 0) {
+        atom_u64_count(&session->statistics.packets_not_ip, packets);
+    }
+}
+
+/* Packets in the rings that the program holds: received and not released, allocated and not sent.
+ * Those that were read ahead are not the program's. */
+uint64_t session_packets_held(shared_session *session);
 
 /* Closes the session: wakes all that wait, and returns when it is over or packets are held. Any
  * number of times. */

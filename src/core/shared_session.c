@@ -62,6 +62,14 @@ finish(shared_session *session)
     }
 }
 
+uint64_t
+session_packets_held(shared_session *session)
+{
+    uint64_t holds = gate_holds(&session->gate);
+    uint64_t ahead = read_ahead_in_ring(session->ahead);
+    return holds > ahead ? holds - ahead : 0; /* the two were not seen at one instant */
+}
+
 bool
 session_enter(shared_session *session)
 {

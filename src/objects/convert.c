@@ -4,6 +4,8 @@
  */
 #include "convert.h"
 
+#include "core/ip_packet.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -124,6 +126,24 @@ convert_packet(PyObject *packet, Py_buffer *view)
         return false;
     }
     return true;
+}
+
+bool
+check_ip_packet(Py_ssize_t index, const void *packet, DWORD size)
+{
+    if (is_ip_packet(packet, size)) {
+        return true;
+    }
+    if (size == 0) {
+        PyErr_Format(PyExc_ValueError, "packet %zd must be IPv4 or IPv6 (ip_only), not empty",
+                     index);
+    } else {
+        PyErr_Format(PyExc_ValueError,
+                     "packet %zd must be IPv4 of at least 20 bytes or IPv6 of at least 40 "
+                     "(ip_only), not %lu bytes that begin with 0x%02x",
+                     index, (unsigned long)size, (unsigned)*(const BYTE *)packet);
+    }
+    return false;
 }
 
 bool

@@ -33,6 +33,10 @@ convert_bytes(PyObject *packet, Py_ssize_t *size)
  * keeps a reference to the object until then. */
 bool convert_packet(PyObject *packet, Py_buffer *view);
 
+/* For a session that takes IP alone: false with an exception set if packet index, counted from 0,
+ * is none. */
+bool check_ip_packet(Py_ssize_t index, const void *packet, DWORD size);
+
 /* A ring capacity: a power of two in Wintun's limits. */
 bool convert_capacity(PyObject *value, DWORD *capacity);
 

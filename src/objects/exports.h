@@ -29,6 +29,11 @@ exports_ended(memory_exports *exports)
 /* Keeps the memory until exports_release_buffer. False with an exception set: it was given back. */
 bool exports_begin(memory_exports *exports, module_state *state, const char *what);
 
+/* For a session that takes IP alone: false with an exception set if one of the packets, in memory
+ * of these exports, is none, or if it was given back. */
+bool packets_may_be_sent(shared_session *session, module_state *state, memory_exports *exports,
+                         const char *what, const packet_memory *packets, Py_ssize_t count);
+
 /* Fills a buffer of owner's, for bf_getbuffer: 0, or -1 with an exception set. */
 int exports_get_buffer(memory_exports *exports, module_state *state, const char *what,
                        PyObject *owner, BYTE *memory, DWORD size, Py_buffer *view, int flags);

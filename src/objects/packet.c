@@ -6,6 +6,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "exports.h"
+#include "core/ip_packet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
     uint64_t received = 0;
     uint64_t allocated = 0;
     uint64_t bytes = 0;
+    uint64_t not_ip = 0;
     bool ours = adapter_is_ours(session->adapter);
     /* From the last to the first: the ring's head or tail then moves once, over all of them. */
     while (count > 0) {
@@ -50,6 +52,7 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
             session->api->ReleaseReceivePacket(session->handle, packet->memory);
             received++;
         } else {
+            not_ip += send && !is_ip_packet(packet->memory, packet->size);
             send_or_discard(session, packet, send);
             allocated++;
             bytes += packet->size;
@@ -59,6 +62,7 @@ packet_give_back(shared_session *session, const packet_memory *packets, size_t c
         session_statistics *counted = &session->statistics;
         atom_u64_count(send ? &counted->packets_sent : &counted->packets_unsent, allocated);
         atom_u64_count(&counted->bytes_sent, send ? bytes : 0);
+        session_count_not_ip(session, not_ip);
     }
     if (received + allocated > 0) {
         session_unhold(session, received + allocated);
@@ -99,6 +103,25 @@ packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, D
     return packet_new(state, session, memory, size, PACKET_COPY);
 }
 
+bool
+packets_may_be_sent(shared_session *session, module_state *state, memory_exports *exports,
+                    const char *what, const packet_memory *packets, Py_ssize_t count)
+{
+    bool good = true;
+    if (atom_u32_load(&session->ip_only) == 0) {
+        return true;
+    }
+    /* Nobody gives the memory back while it is looked at. */
+    if (!exports_begin(exports, state, what)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; good && i < count; i++) {
+        good = check_ip_packet(i, packets[i].memory, packets[i].size);
+    }
+    exports_release_buffer(exports);
+    return good;
+}
+
 /* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */
 static int
 give_back_once(packet_object *self, bool send)
@@ -131,6 +154,10 @@ packet_send(PyObject *object, PyObject *ignored)
     if (self->packet.kind != PACKET_TO_SEND) {
         PyErr_SetString(PyExc_ValueError, "a received packet cannot be sent: allocate one with "
                                           "allocate_send_packet()");
+        return NULL;
+    }
+    if (!packets_may_be_sent(self->session, self->state, &self->exports, "packet", &self->packet,
+                             1)) {
         return NULL;
     }
     int result = give_back_once(self, true);
@@ -215,7 +242,8 @@ static PyMethodDef packet_methods[] = {
     {"send", packet_send, METH_NOARGS,
      "send($self, /)\n--\n\n"
      "Sends the packet; its memory goes back to the ring.\n\n"
-     "Raises ValueError for a received packet, ClosedError for one that was sent or released,\n"
+     "Raises ValueError for a received packet and, with ip_only, for what is no IP; ClosedError "
+     "for one that was sent or released,\n"
      "BufferError while a memoryview of it is alive. Any thread; also after the session was "
      "ended,\n"
      "where it has no effect on the wire."},

@@ -284,6 +284,10 @@ batch_send(PyObject *object, PyObject *ignored)
                                           "allocate_send_packets()");
         return NULL;
     }
+    if (!packets_may_be_sent(self->session, self->state, &self->exports, "batch", self->entries,
+                             self->count)) {
+        return NULL;
+    }
     int result = give_back_once(self, true);
     if (result < 0) {
         return NULL;
@@ -428,7 +432,9 @@ static PyMethodDef batch_methods[] = {
     {"send", batch_send, METH_NOARGS,
      "send($self, /)\n--\n\n"
      "Sends all packets, in order; their memory goes back to the ring.\n\n"
-     "Raises ValueError for received packets, ClosedError for a batch that was sent or released,\n"
+     "Raises ValueError for received packets and, with ip_only, if one is no IP: none is sent "
+     "then;\n"
+     "ClosedError for a batch that was sent or released,\n"
      "BufferError while a memoryview of it is alive. Any thread."},
     {"release", batch_release, METH_NOARGS,
      "release($self, /)\n--\n\n"

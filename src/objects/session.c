@@ -412,11 +412,35 @@ session_set_spin_us(PyObject *object, PyObject *value, void *closure)
 }
 
 static PyObject *
+session_get_ip_only(PyObject *object, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(atom_u32_load(&((session_object *)object)->shared->ip_only) != 0);
+}
+
+static int
+session_set_ip_only(PyObject *object, PyObject *value, void *closure)
+{
+    (void)closure;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "ip_only cannot be deleted");
+        return -1;
+    }
+    if (!PyBool_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "ip_only must be a bool, not %R", value);
+        return -1;
+    }
+    atom_u32_store(&((session_object *)object)->shared->ip_only, value == Py_True);
+    return 0;
+}
+
+static PyObject *
 session_statistics_method(PyObject *object, PyObject *ignored)
 {
-    session_statistics *counted = &((session_object *)object)->shared->statistics;
+    shared_session *shared = ((session_object *)object)->shared;
+    session_statistics *counted = &shared->statistics;
     (void)ignored;
-    return Py_BuildValue("(KKKKKKKKK)",
+    return Py_BuildValue("(KKKKKKKKKKK)",
                          (unsigned long long)atom_u64_load(&counted->packets_received),
                          (unsigned long long)atom_u64_load(&counted->bytes_received),
                          (unsigned long long)atom_u64_load(&counted->packets_sent),
@@ -425,7 +449,9 @@ session_statistics_method(PyObject *object, PyObject *ignored)
                          (unsigned long long)atom_u64_load(&counted->packets_unsent),
                          (unsigned long long)atom_u64_load(&counted->packets_unread),
                          (unsigned long long)atom_u64_load(&counted->waits),
-                         (unsigned long long)atom_u64_load(&counted->spins));
+                         (unsigned long long)atom_u64_load(&counted->spins),
+                         (unsigned long long)atom_u64_load(&counted->packets_not_ip),
+                         (unsigned long long)session_packets_held(shared));
 }
 
 /* --- The type --------------------------------------------------------------------------------- */
@@ -450,7 +476,8 @@ static PyMethodDef session_methods[] = {
      "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
      "sent, bytes sent, calls that the full ring refused something, packets that were allocated\n"
      "and given back unsent, packets that were taken out of the ring and lost unread, times that\n"
-     "a thread went to sleep, times that it spun first. Any thread, also after the end."},
+     "a thread went to sleep, times that it spun first, packets that were sent and are no IP; and\n"
+     "the packets in the rings that the program holds now. Any thread, also after the end."},
     {"_duplicate_events", session_duplicate_events, METH_NOARGS,
      "_duplicate_events($self, /)\n--\n\n"
      "Handles for an event loop: (the read-wait event, an event that threads set when they leave\n"
@@ -482,6 +509,11 @@ static PyGetSetDef session_properties[] = {
      "How long a blocking read looks for packets before it goes to sleep, while traffic is heavy\n"
      "(above 800 Mbit/s or 80,000 packets a second over the last 10 ms or more): microseconds,\n"
      "0 to 100000, 0 for never. By default 12, about what wireguard-go takes.",
+     NULL},
+    {"ip_only", session_get_ip_only, session_set_ip_only,
+     "Whether what the driver would discard is refused: packets that are neither IPv4 of at least\n"
+     "20 bytes nor IPv6 of at least 40 are then a ValueError and nothing is sent. A bool, by\n"
+     "default False: they are sent, and counted as not IP in statistics. Any thread.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -4,6 +4,8 @@
  */
 #include "session.h"
 
+#include "core/ip_packet.h"
+
 #include "convert.h"
 #include "errors.h"
 #include "waiting.h"
@@ -313,6 +315,7 @@ typedef struct written_packets {
 
 typedef struct burst {
     unsigned count;
+    unsigned not_ip;
     DWORD bytes;
     BYTE *packets[BURST_PACKETS];
 } burst;
@@ -323,6 +326,7 @@ fill_burst(shared_session *shared, int64_t deadline_ns, const packet_source *pac
            Py_ssize_t count, burst *filled, DWORD *code)
 {
     filled->count = 0;
+    filled->not_ip = 0;
     filled->bytes = 0;
     while (filled->count < BURST_PACKETS && filled->bytes < BURST_BYTES && count-- > 0) {
         const packet_source *source = &packets[filled->count];
@@ -335,6 +339,7 @@ fill_burst(shared_session *shared, int64_t deadline_ns, const packet_source *pac
         memcpy(packet, source->data, source->size);
         filled->packets[filled->count++] = packet;
         filled->bytes += source->size;
+        filled->not_ip += !is_ip_packet(source->data, source->size);
     }
     return OUTCOME_DONE;
 }
@@ -355,6 +360,7 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
 {
     const written_packets *packets = context;
     uint64_t bytes = 0;
+    uint64_t not_ip = 0;
     Py_ssize_t before = *packets->written;
     Py_ssize_t next = before;
     outcome result = OUTCOME_DONE;
@@ -368,6 +374,7 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
         send_burst(shared, &filled);
         next += filled.count;
         bytes += filled.bytes;
+        not_ip += filled.not_ip;
         if (result == OUTCOME_NOT_YET && filled.count > 0 && deadline_ns != 0) {
             result = OUTCOME_DONE; /* the next one may wait */
         }
@@ -375,8 +382,24 @@ put_slice(shared_session *shared, int64_t deadline_ns, void *context, DWORD *cod
     *packets->written = next;
     atom_u64_count(&shared->statistics.packets_sent, (uint64_t)(next - before));
     atom_u64_count(&shared->statistics.bytes_sent, bytes);
+    session_count_not_ip(shared, not_ip);
     session_leave(shared);
     return result;
+}
+
+/* False with an exception set if the session takes IP alone and one of the packets is none. */
+static bool
+check_are_ip(shared_session *shared, const packet_source *packets, Py_ssize_t count)
+{
+    if (atom_u32_load(&shared->ip_only) == 0) {
+        return true;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!check_ip_packet(i, packets[i].data, packets[i].size)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
@@ -384,6 +407,9 @@ session_put_until(session_object *self, int64_t deadline_ns, const packet_source
                   Py_ssize_t count, Py_ssize_t *written, outcome *result, DWORD *code)
 {
     written_packets all = {packets, count, written};
+    if (!check_are_ip(self->shared, packets, count)) {
+        return false;
+    }
     return wait_in_slices(self->state, self->shared, deadline_ns, put_slice, &all, result, code);
 }
 

@@ -36,3 +36,9 @@ class Statistics(NamedTuple):
     """Times that a thread went to sleep to wait for a packet."""
     spins: int
     """Times that a thread looked for packets for a while before it went to sleep."""
+    packets_not_ip: int
+    """Packets that were sent and are neither IPv4 of at least 20 bytes nor IPv6 of at least 40: the
+    driver discards them. They are counted in `packets_sent`, too."""
+    packets_held: int
+    """Packets in the rings that the program holds now: received in place and not yet released, or
+    allocated and not yet sent. A ring has room again only behind the oldest of them."""

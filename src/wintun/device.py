@@ -74,6 +74,7 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     _name: str = made_by_init()
     _ring_capacity: int = made_by_init()
     _spin_us: int = made_by_init()
+    _ip_only: bool = made_by_init()
     # Guards the session; held for moments only.
     _lock: RLock = made_by_init()
     # Guards the addresses; may be held while an interface is waited for.
@@ -132,11 +133,12 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     ) -> None:
         self._ring_capacity = capacity
         self._spin_us = _wintun.DEFAULT_SPIN_US
+        self._ip_only = False
         self._lock = ForkSafeLock()
         self._configuration_lock = ForkSafeLock()
         # What the sessions before the last have counted, and the last; one value, so that none is
         # ever counted twice.
-        self._counted: tuple[tuple[int, ...], _wintun.Session | None] = ((0,) * 9, None)
+        self._counted: tuple[tuple[int, ...], _wintun.Session | None] = ((0,) * 11, None)
         # IP versions whose interface was waited for in vain: not waited for a second time.
         self._missing: set[int] = set()
         # No line between: from its first moment the adapter has somebody to close it.
@@ -227,6 +229,25 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
             if self._session is not None:
                 self._session.spin_us = microseconds
 
+    @property
+    def ip_only(self) -> bool:
+        """Whether what the driver would discard is refused; by default False.
+
+        A packet that is neither IPv4 of at least 20 bytes nor IPv6 of at least 40 is then a
+        `ValueError` when it is written or sent, and nothing of that call is sent. Otherwise it is
+        sent for nothing, and counted as `packets_not_ip` in `statistics`.
+        """
+        return self._ip_only
+
+    @ip_only.setter
+    def ip_only(self, refuse: bool) -> None:
+        if not isinstance(refuse, bool):
+            raise TypeError(f"ip_only must be a bool, not {refuse!r}")
+        with self._lock:
+            self._ip_only = refuse
+            if self._session is not None:
+                self._session.ip_only = refuse
+
     def up(self) -> None:
         """Starts a session: packets pass from now on. Does nothing if the device is up.
 
@@ -242,6 +263,8 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
             # or counted, is as good as none.
             try:
                 session.spin_us = self._spin_us
+                session.ip_only = self._ip_only
+                # None is held of a session before: it has to be over when another starts.
                 self._counted = (self._totals(), session)
                 self._attach(session)
                 self._session = session

@@ -60,7 +60,7 @@ def test_a_wrong_item_anywhere_in_a_batch_sends_nothing_of_it(
     packets[place] = item
     with pytest.raises(error):
         session.write_many(packets)
-    assert session.statistics() == (0,) * 9
+    assert session.statistics() == (0,) * 11
     assert collect_all(session) == []
 
 

@@ -269,7 +269,7 @@ def test_a_span_outside_the_buffer_or_too_large_sends_nothing_of_the_batch(
     spans[2 * place : 2 * place + 2] = array.array("I", [start, end])
     with pytest.raises(ValueError, match=f"packet {place} .* from {start} to {end}"):
         session.write_packed(buffer, spans, 200)
-    assert session.statistics() == (0,) * 9
+    assert session.statistics() == (0,) * 11
     assert collect_all(session) == []
     buffer.append(0)
     spans.append(0)

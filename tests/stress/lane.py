@@ -239,7 +239,7 @@ class Round:
 
     def check_statistics(self) -> None:
         """Calls of readers and writers that were interrupted by the end count, too."""
-        got, _, sent, _, _, unsent, unread, _, _ = self.session.statistics()
+        got, _, sent, _, _, unsent, unread = self.session.statistics()[:7]
         assert unsent == sum(len(sender.discarded) for sender in self.senders)
         accepted = expected_of(self.senders)
         in_doubt = sum(sender.in_doubt for sender in self.senders)
