@@ -4,8 +4,7 @@
 
 The order of the rooms is BELOW: a file may include files of its own room and of those that its
 room names there. Python.h belongs to src/objects/ and src/_wintun.c alone. No two files need each
-other, over however many others; a C file and the header of its name count as one (not yet in the
-simulator).
+other, over however many others; a C file and the header of its name count as one.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def resolve(name: str, path: Path, root: Path) -> Path | None:
 
 def unit(path: Path) -> str:
     """Returns what a file counts as in the look for circles."""
-    return str(path if "simulator" in path.parts else path.with_suffix(""))
+    return str(path.with_suffix(""))
 
 
 def check(root: Path) -> list[str]:

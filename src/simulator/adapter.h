@@ -6,22 +6,9 @@
 #ifndef SIMULATOR_ADAPTER_H
 #define SIMULATOR_ADAPTER_H
 
+#include "counters.h"
 #include "interfaces.h"
 #include "wintun.h"
-
-/* Counters of control.h's SIMULATOR_STATISTICS, in its order. */
-typedef struct adapter_counters {
-    atom_u64 delivered_packets;
-    atom_u64 delivered_bytes;
-    atom_u64 dropped_full;
-    atom_u64 dropped_not_ip;
-    atom_u64 collected_packets;
-    atom_u64 collected_bytes;
-    atom_u64 discarded_not_ip;
-    atom_u64 pings_sent;
-    atom_u64 pings_answered;
-    atom_u64 bad_checksums;
-} adapter_counters;
 
 typedef struct adapter {
     struct adapter *next; /* next, references, listed, wanted: under the global lock */
@@ -40,7 +27,7 @@ typedef struct adapter {
     NET_LUID luid;
     NET_IFINDEX index;
     interfaces ip;
-    adapter_counters counters;
+    counters counters;
 } adapter;
 
 /* A handle of the API. */

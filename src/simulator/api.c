@@ -158,7 +158,7 @@ WintunEndSession(WINTUN_SESSION_HANDLE Session)
 HANDLE WINAPI
 WintunGetReadWaitEvent(WINTUN_SESSION_HANDLE Session)
 {
-    return fails(FAULT_WintunGetReadWaitEvent) ? NULL : Session->events[SESSION_ARRIVED].wait;
+    return fails(FAULT_WintunGetReadWaitEvent) ? NULL : Session->driver.events[DRIVER_ARRIVED].wait;
 }
 
 BYTE *WINAPI
@@ -197,6 +197,6 @@ void WINAPI
 WintunSendPacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 {
     if (!fails(FAULT_WintunSendPacket)) {
-        ring_send(&Session->sender, Packet);
+        session_send(Session, Packet);
     }
 }

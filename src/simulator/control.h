@@ -35,18 +35,33 @@ typedef enum SIMULATOR_WIRE {
     SIMULATOR_WIRE_LOOP = 4
 } SIMULATOR_WIRE;
 
+/* What the driver does with packets. */
+typedef enum SIMULATOR_FLOW {
+    SIMULATOR_FLOW_RUNNING = 0,
+    /* The system takes nothing that is sent, and sends nothing: the ring to it fills. */
+    SIMULATOR_FLOW_STOPPED = 1,
+    /* A paused adapter (NDIS): what is sent is taken and dropped, and what would come is dropped.
+     */
+    SIMULATOR_FLOW_DROPPING = 2
+} SIMULATOR_FLOW;
+
 /* Counted since the adapter was created. */
 typedef struct SIMULATOR_STATISTICS {
     DWORD64 DeliveredPackets; /* put into the ring that the client receives from */
     DWORD64 DeliveredBytes;
     DWORD64 DroppedFull;      /* not put there: the ring was full */
-    DWORD64 DroppedNotIp;     /* not put there: neither IPv4 of 20 bytes nor IPv6 of 40 */
+    DWORD64 DroppedTooBig;    /* not put there: more than 65535 bytes */
+    DWORD64 DroppedPaused;    /* not put there: the flow was SIMULATOR_FLOW_DROPPING */
     DWORD64 CollectedPackets; /* taken from the ring that the client sends to, and valid */
     DWORD64 CollectedBytes;
     DWORD64 DiscardedNotIp; /* taken from there and discarded: not IPv4 or IPv6 */
-    DWORD64 PingsSent;      /* echo requests by the built-in host */
-    DWORD64 PingsAnswered;  /* echo replies to them with the right checksums and contents */
-    DWORD64 BadChecksums;   /* packets that the built-in host refused for a checksum */
+    DWORD64
+    DiscardedPaused;    /* taken from there and dropped: the flow was SIMULATOR_FLOW_DROPPING */
+    DWORD64 NotForHost; /* whole packets that the built-in host took no notice of: not to an address
+                         * of the adapter */
+    DWORD64 PingsSent;  /* echo requests by the built-in host */
+    DWORD64 PingsAnswered; /* echo replies to them with the right checksums and contents */
+    DWORD64 BadChecksums;  /* packets that the built-in host refused for a checksum */
 } SIMULATOR_STATISTICS;
 
 /* What is alive in the process, to look for leaks. */
@@ -62,15 +77,17 @@ typedef struct SIMULATOR_COUNTS {
 
 /* Socket: with SIMULATOR_WIRE_SOCKET the descriptor or SOCKET, duplicated by the call (and closed
  * when replaced); otherwise ignored. PacketSize: with SIMULATOR_WIRE_FLOOD 20 to 65535, otherwise
- * ignored. ERROR_NOT_SUPPORTED: the socket is a stream. Takes effect when the next session starts.
+ * ignored. ERROR_NOT_SUPPORTED: the socket is a stream; ERROR_NOT_CONNECTED: it
+ * has no peer. Takes effect when the next session starts.
  */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetWire(const char *Adapter, DWORD Wire,
                                                      DWORD64 Socket, DWORD PacketSize);
 
-/* Delivers one packet as the driver does. ERROR_BUFFER_OVERFLOW: the ring was full;
- * ERROR_INVALID_DATA: not an IP packet. Both are counted as drops. */
-SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDeliver(const char *Adapter, const BYTE *Packet,
-                                                     DWORD Size);
+/* Delivers packets, of 0 to 65535 bytes whatever they are, that the system's stack hands over in
+ * one chain: as the driver does, all or, where the ring has no room for all, none. Packets: the
+ * bytes of all, one after the other. ERROR_BUFFER_OVERFLOW: they were dropped, which is counted. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDeliver(const char *Adapter, const BYTE *Packets,
+                                                     const DWORD *Sizes, DWORD Count);
 
 /* Delivers up to Count IPv4 packets of Size bytes (20 to 65535) in one burst, each with its number,
  * from 0, big-endian in bytes 12 to 15; stops when the ring is full. Stores how many fitted. */
@@ -89,7 +106,8 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorDrain(const char *Adapter, DWORD Co
 
 /* Has the built-in host ping Count times, every IntervalMs, a neighbour in the subnet of each of
  * the adapter's addresses (the addresses that it has at that moment). 0 stops it.
- * ERROR_NOT_SUPPORTED: the session has another wire. */
+ * ERROR_NOT_SUPPORTED: the session has another wire. ERROR_ADDRESS_NOT_ASSOCIATED: no address has
+ * a neighbour to ping. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorPing(const char *Adapter, DWORD Count,
                                                   DWORD IntervalMs);
 
@@ -109,6 +127,10 @@ SIMULATOR_EXPORT void WINAPI WintunSimulatorGetCounts(SIMULATOR_COUNTS *Counts);
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFault(const char *Function, DWORD Code, DWORD Skip,
                                                       DWORD Times);
 
+/* The exported names that the three functions around this one take, by an index from 0; NULL behind
+ * the last one. */
+SIMULATOR_EXPORT const char *WINAPI WintunSimulatorFunctionName(DWORD Index);
+
 /* Stores how often an exported function was called since its fault was set, as long as that was not
  * over: more than its Skip says that it was met. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorGetCalls(const char *Function, DWORD *Calls);
@@ -116,14 +138,26 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorGetCalls(const char *Function, DWOR
 /* Makes every call of an exported function take this much longer. 0 removes it. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetDelay(const char *Function, DWORD Milliseconds);
 
-/* Stops the driver, so that nothing is taken from or put into the rings by the wire, or goes on. */
-SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorPause(const char *Adapter, BOOL Paused);
+/* Flow: a SIMULATOR_FLOW. The functions above are the far side's own, and go on while the driver is
+ * stopped. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFlow(const char *Adapter, DWORD Flow);
+
+/* Keep: the system keeps the packet that it takes next, so that its room in the ring and that of
+ * all behind it stays taken; or it gives back the one that it keeps. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorKeepPacket(const char *Adapter, BOOL Keep);
+
+/* The driver does not see what is sent next until something is sent after it. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorLoseWakeup(const char *Adapter);
 
 /* The adapter goes away under its client, as when it is disabled or removed by hand. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorRemoveAdapter(const char *Adapter);
 
 /* Writes an impossible packet size into the ring, in front of the client's next receive. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorCorruptRing(const char *Adapter);
+
+/* The driver writes over what the client has not received: the next packet has other bytes, and
+ * what follows it is none. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorOverrunRing(const char *Adapter);
 
 /* When an adapter's interface of a family (2: IPv4, 23: IPv6) appears after the adapter was
  * created; 0xFFFFFFFF: never. */

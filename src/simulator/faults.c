@@ -91,6 +91,12 @@ fault_meet(fault_function function)
     return code;
 }
 
+const char *
+fault_function_name(DWORD number)
+{
+    return number < FAULT_FUNCTIONS ? names[number] : NULL;
+}
+
 bool
 fault_set(const char *name, DWORD code, DWORD skip, DWORD times)
 {

@@ -45,6 +45,9 @@ fault_last_error(DWORD code)
     return code == FAULT_WITHOUT_CODE ? ERROR_SUCCESS : code;
 }
 
+/* The exported name of a fault_function; NULL for other numbers. */
+const char *fault_function_name(DWORD number);
+
 /* False if there is no function of this exported name. Code 0: the function fails without one.
  * Times 0: it does not fail. */
 bool fault_set(const char *name, DWORD code, DWORD skip, DWORD times);

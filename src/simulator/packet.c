@@ -46,6 +46,14 @@ packet_pseudo_sum(const BYTE *source, const BYTE *destination, uint32_t size, BY
     return packet_sum(sum, destination, 16) + (size >> 16) + (size & 0xFFFF) + protocol;
 }
 
+void
+packet_put_icmpv6_checksum(const BYTE *source, const BYTE *destination, BYTE *body, uint32_t size)
+{
+    uint32_t sum = packet_pseudo_sum(source, destination, size, PROTOCOL_ICMPV6);
+    packet_put16(&body[2], 0);
+    packet_put16(&body[2], packet_finish_sum(packet_sum(sum, body, size)));
+}
+
 /* --- Reading --------------------------------------------------------------------------------- */
 
 static packet_verdict

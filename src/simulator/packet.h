@@ -15,8 +15,12 @@
 #define IPV6_HEADER_SIZE 40u
 #define ICMP_HEADER_SIZE 8u
 
-/* IP protocol numbers. */
+/* The hop limit that Windows' stack begins with. */
+#define HOP_LIMIT 128
+
+/* IP protocol numbers, and types of ICMP messages. */
 enum { PROTOCOL_ICMP = 1, PROTOCOL_IGMP = 2, PROTOCOL_UDP = 17, PROTOCOL_ICMPV6 = 58 };
+enum { ECHO_REPLY = 0, ECHO_REQUEST = 8, ECHO_REQUEST_V6 = 128, ECHO_REPLY_V6 = 129 };
 
 static inline uint16_t
 packet_get16(const BYTE *bytes)
@@ -43,6 +47,10 @@ uint16_t packet_finish_sum(uint32_t sum);
 uint32_t packet_pseudo_sum(const BYTE *source, const BYTE *destination, uint32_t size,
                            BYTE protocol);
 
+/* Puts the checksum into an ICMPv6 message. */
+void packet_put_icmpv6_checksum(const BYTE *source, const BYTE *destination, BYTE *body,
+                                uint32_t size);
+
 /* A whole packet, its headers read. */
 typedef struct packet_view {
     ADDRESS_FAMILY family;
@@ -52,6 +60,13 @@ typedef struct packet_view {
     const BYTE *payload;
     uint32_t payload_size;
 } packet_view;
+
+/* Bytes of each of its addresses. */
+static inline size_t
+packet_address_size(const packet_view *view)
+{
+    return view->family == IP_HELPER_IPV4 ? 4 : 16;
+}
 
 typedef enum packet_verdict {
     PACKET_WHOLE,

@@ -24,6 +24,22 @@
  * client has released (receiving). */
 #define RING_MARK 0x80000000u
 
+/* A wake-up that is lost, as between the client and the driver of version 0.14.1 now and then: the
+ * driver sees what is sent next only when something else is sent after it. */
+typedef struct ring_lapse {
+    atom_u32 state; /* a ring_lapse_state */
+    atom_u32 tail;  /* the tail that the driver goes on seeing */
+} ring_lapse;
+
+typedef enum ring_lapse_state { RING_LAPSE_NONE, RING_LAPSE_NEXT, RING_LAPSE_NOW } ring_lapse_state;
+
+/* The tail that the driver sees; tail: that of the ring, read before. */
+static inline uint32_t
+ring_lapse_tail(ring_lapse *lapse, uint32_t tail)
+{
+    return atom_u32_load(&lapse->state) == RING_LAPSE_NOW ? atom_u32_load(&lapse->tail) : tail;
+}
+
 typedef struct ring {
     atom_u32 head;
     atom_u32 tail;

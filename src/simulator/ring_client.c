@@ -80,14 +80,11 @@ check_space(ring_sender *sender, DWORD size)
     return ring_room(size) > space ? ERROR_BUFFER_OVERFLOW : ERROR_SUCCESS;
 }
 
+/* A size that no packet can have is not refused: sent, it ends the ring. */
 BYTE *
 ring_allocate(ring_sender *sender, DWORD size, DWORD *code)
 {
     BYTE *packet = NULL;
-    if (size > WINTUN_MAX_IP_PACKET_SIZE) {
-        *code = ERROR_INVALID_PARAMETER;
-        return NULL;
-    }
     platform_mutex_lock(&sender->lock);
     *code = check_space(sender, size);
     if (*code == ERROR_SUCCESS) {
@@ -117,6 +114,20 @@ pass_sent(ring_sender *sender)
     return sender->unsent != before;
 }
 
+/* Whether the driver does not hear of what is sent now. */
+static bool
+loses_wakeup(ring_lapse *lapse, uint32_t tail)
+{
+    uint32_t state = atom_u32_load(&lapse->state);
+    if (state == RING_LAPSE_NEXT) {
+        atom_u32_store(&lapse->tail, tail);
+        atom_u32_store(&lapse->state, RING_LAPSE_NOW);
+    } else if (state == RING_LAPSE_NOW) {
+        atom_u32_store(&lapse->state, RING_LAPSE_NONE);
+    }
+    return state == RING_LAPSE_NEXT;
+}
+
 void
 ring_send(ring_sender *sender, const BYTE *packet)
 {
@@ -124,9 +135,13 @@ ring_send(ring_sender *sender, const BYTE *packet)
     platform_mutex_lock(&sender->lock);
     *ring_size_of(shared, packet) &= ~RING_MARK;
     sender->held--;
+    uint32_t before = sender->sent;
     if (pass_sent(sender)) {
+        bool lost = sender->lapse != NULL && loses_wakeup(sender->lapse, before);
         atom_u32_store(&shared->tail, sender->sent);
-        if (atom_u32_load(&shared->alertable) != 0) {
+        if (lost) {
+            atom_u32_store(&shared->alertable, 1); /* the driver sleeps */
+        } else if (atom_u32_load(&shared->alertable) != 0) {
             platform_event_set(&sender->bell);
         }
     }

@@ -29,6 +29,7 @@ typedef struct ring_sender {
     uint32_t unsent;     /* packets between sent and next */
     uint32_t held;       /* of those, the ones that the client still has */
     platform_event bell; /* set for a driver that has set the ring's Alertable */
+    ring_lapse *lapse;   /* where a wake-up is lost, or NULL: never */
 } ring_sender;
 
 /* Return NULL and a Win32 code if there is no packet, or no room for one. */

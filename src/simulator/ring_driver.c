@@ -60,6 +60,12 @@ ring_signal(ring_producer *producer)
 }
 
 bool
+ring_fits(ring_producer *producer, uint64_t room)
+{
+    return !producer->ended && room < producer->capacity && has_space_now(producer, (uint32_t)room);
+}
+
+bool
 ring_has_room(ring_producer *producer, uint32_t room)
 {
     platform_mutex_lock(&producer->lock);
@@ -76,6 +82,9 @@ ring_peek(ring_consumer *consumer, uint32_t *size)
     }
     if (consumer->head == consumer->tail_seen) {
         uint32_t tail = atom_u32_load(&consumer->shared->tail);
+        if (consumer->lapse != NULL) {
+            tail = ring_lapse_tail(consumer->lapse, tail);
+        }
         if (!ring_offset_valid(consumer->capacity, tail)) {
             ring_end_consuming(consumer);
             return NULL;
@@ -101,10 +110,32 @@ ring_pass(ring_consumer *consumer, uint32_t size)
 }
 
 void
+ring_pass_on(ring_consumer *consumer, uint32_t size)
+{
+    if (consumer->keeping == RING_KEEPS_NEXT) {
+        consumer->keeping = RING_KEEPS_ONE;
+        consumer->kept = consumer->head;
+    }
+    ring_pass(consumer, size);
+}
+
+void
 ring_give_room(ring_consumer *consumer)
 {
     if (!consumer->ended) {
-        atom_u32_store(&consumer->shared->head, consumer->head);
+        uint32_t head = ring_is_kept(consumer) ? consumer->kept : consumer->head;
+        atom_u32_store(&consumer->shared->head, head);
+    }
+}
+
+void
+ring_keep(ring_consumer *consumer, bool keep)
+{
+    if (!keep) {
+        consumer->keeping = RING_KEEPS_NONE;
+        ring_give_room(consumer);
+    } else if (!ring_is_kept(consumer)) {
+        consumer->keeping = RING_KEEPS_NEXT;
     }
 }
 

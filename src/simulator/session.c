@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 
-#include "driver.h"
-#include "far_side.h"
 #include "global.h"
+#include "packet.h"
+#include "wires.h"
 
 /* More than any packet has. */
 #define IMPOSSIBLE_SIZE 0x7FFFFFFF
@@ -25,72 +25,42 @@ is_capacity(DWORD capacity)
 /* --- Start ----------------------------------------------------------------------------------- */
 
 static void
-init_sides(struct WINTUN_SESSION *self, ring *receive, ring *send)
-{
-    platform_mutex_init(&self->receiver.lock);
-    platform_mutex_init(&self->sender.lock);
-    platform_mutex_init(&self->producer.lock);
-    platform_mutex_init(&self->consumer.lock);
-    self->receiver.shared = self->producer.shared = receive;
-    self->sender.shared = self->consumer.shared = send;
-    self->receiver.capacity = self->producer.capacity = self->capacity;
-    self->sender.capacity = self->consumer.capacity = self->capacity;
-}
-
-static bool
-create_events(struct WINTUN_SESSION *self)
-{
-    while (self->event_count < SESSION_EVENTS) {
-        bool manual_reset = self->event_count == SESSION_STOP;
-        if (!platform_event_create(&self->events[self->event_count], manual_reset)) {
-            return false;
-        }
-        self->event_count++;
-    }
-    self->producer.arrived = self->events[SESSION_ARRIVED];
-    self->sender.bell = self->events[SESSION_BELL];
-    return true;
-}
-
-static bool
-take_settings(struct WINTUN_SESSION *self)
-{
-    global_lock();
-    const settings *wanted = &self->adapter->wanted;
-    self->wire = wanted->wire;
-    self->packet_size = wanted->packet_size;
-    self->socket = wanted->socket;
-    if (self->socket != NULL) {
-        wire_socket_retain(self->socket);
-    }
-    atom_u32_store(&self->paused, wanted->paused ? 1 : 0);
-    global_unlock();
-    if (self->socket != NULL) {
-        self->reader = wire_reader_open(self->socket);
-    }
-    return (self->socket == NULL) == (self->reader == NULL);
-}
-
-static void
 destroy(struct WINTUN_SESSION *self)
 {
-    if (self->reader != NULL) {
-        wire_reader_close(self->reader);
-    }
-    if (self->socket != NULL) {
-        wire_socket_release(self->socket);
-    }
-    while (self->event_count > 0) {
-        platform_event_close(&self->events[--self->event_count]);
-    }
-    host_destroy(&self->host);
+    driver_destroy(&self->driver);
     platform_mutex_destroy(&self->receiver.lock);
     platform_mutex_destroy(&self->sender.lock);
-    platform_mutex_destroy(&self->producer.lock);
-    platform_mutex_destroy(&self->consumer.lock);
     ring_destroy(self->receiver.shared, self->capacity);
     ring_destroy(self->sender.shared, self->capacity);
     free(self);
+}
+
+static settings
+settings_of_adapter(adapter *owner)
+{
+    global_lock();
+    settings wanted = owner->wanted;
+    if (wanted.socket != NULL) {
+        wire_socket_retain(wanted.socket);
+    }
+    global_unlock();
+    return wanted;
+}
+
+static bool
+init_sides(struct WINTUN_SESSION *self)
+{
+    platform_mutex_init(&self->receiver.lock);
+    platform_mutex_init(&self->sender.lock);
+    self->receiver.capacity = self->sender.capacity = self->capacity;
+    bool ready = driver_init(&self->driver, self->receiver.shared, self->sender.shared,
+                             self->capacity, &self->adapter->ip, &self->adapter->counters,
+                             settings_of_adapter(self->adapter));
+    if (ready) {
+        self->sender.bell = self->driver.events[DRIVER_BELL];
+        self->sender.lapse = self->driver.side.consumer.lapse = &self->lapse;
+    }
+    return ready;
 }
 
 /* NULL if there is no memory. */
@@ -108,9 +78,15 @@ make_session(adapter *owner, DWORD capacity)
     }
     self->adapter = owner;
     self->capacity = capacity;
-    init_sides(self, receive, send);
-    host_init(&self->host);
+    self->receiver.shared = receive;
+    self->sender.shared = send;
     return self;
+}
+
+static void
+terminate(struct WINTUN_SESSION *self)
+{
+    driver_end_rings(&self->driver);
 }
 
 /* Needs the adapter's lock, so that a removal comes before or after it as a whole. */
@@ -125,18 +101,22 @@ start_locked(adapter *owner, DWORD capacity, DWORD *code)
         *code = ERROR_ALREADY_INITIALIZED;
         return NULL;
     }
+    if (!is_capacity(capacity)) {
+        *code = ERROR_INVALID_PARAMETER;
+        return NULL;
+    }
     *code = ERROR_NOT_ENOUGH_MEMORY;
     struct WINTUN_SESSION *self = make_session(owner, capacity);
     if (self == NULL) {
         return NULL;
     }
-    if (!create_events(self) || !take_settings(self) || !driver_start(self)) {
-        driver_stop(self);
+    if (!init_sides(self) || !wires_start(&self->driver)) {
+        driver_stop(&self->driver);
         destroy(self);
         return NULL;
     }
     owner->session = self;
-    owner->terminate = session_terminate;
+    owner->terminate = terminate;
     atom_u32_store(&owner->ip.up, 1);
     return self;
 }
@@ -144,10 +124,6 @@ start_locked(adapter *owner, DWORD capacity, DWORD *code)
 struct WINTUN_SESSION *
 session_start(adapter *owner, DWORD capacity, DWORD *code)
 {
-    if (!is_capacity(capacity)) {
-        *code = ERROR_INVALID_PARAMETER;
-        return NULL;
-    }
     platform_mutex_lock(&owner->lock);
     struct WINTUN_SESSION *self = start_locked(owner, capacity, code);
     platform_mutex_unlock(&owner->lock);
@@ -179,7 +155,7 @@ void
 session_end(struct WINTUN_SESSION *self)
 {
     adapter *owner = self->adapter;
-    driver_stop(self);
+    driver_stop(&self->driver);
     unlist(self);
     /* Whoever controls the far side does so under this lock: afterwards nobody can get here. */
     platform_mutex_lock(&owner->lock);
@@ -190,52 +166,106 @@ session_end(struct WINTUN_SESSION *self)
     adapter_release(owner);
 }
 
-void
-session_terminate(struct WINTUN_SESSION *self)
+/* --- Use ------------------------------------------------------------------------------------- */
+
+struct WINTUN_SESSION *
+session_enter(const char *name, DWORD *code)
 {
-    atom_u32_store(&self->stopping, 1);
-    platform_event_set(&self->events[SESSION_STOP]);
-    platform_mutex_lock(&self->producer.lock);
-    ring_end_producing(&self->producer);
-    platform_mutex_unlock(&self->producer.lock);
-    platform_mutex_lock(&self->consumer.lock);
-    ring_end_consuming(&self->consumer);
-    platform_mutex_unlock(&self->consumer.lock);
+    *code = ERROR_INVALID_PARAMETER;
+    adapter *found = name != NULL ? adapter_find(name) : NULL;
+    if (found == NULL) {
+        *code = name != NULL ? ERROR_NOT_FOUND : *code;
+        return NULL;
+    }
+    platform_mutex_lock(&found->lock);
+    if (found->session != NULL) {
+        *code = ERROR_SUCCESS;
+        return found->session;
+    }
+    platform_mutex_unlock(&found->lock);
+    adapter_release(found);
+    *code = ERROR_INVALID_HANDLE;
+    return NULL;
 }
 
-/* --- Control --------------------------------------------------------------------------------- */
+void
+session_leave(struct WINTUN_SESSION *self)
+{
+    adapter *owner = self->adapter;
+    platform_mutex_unlock(&owner->lock);
+    adapter_release(owner);
+}
 
 void
-session_pause(struct WINTUN_SESSION *self, bool paused)
+session_send(struct WINTUN_SESSION *self, const BYTE *packet)
 {
-    atom_u32_store(&self->paused, paused ? 1 : 0);
-    if (paused) {
-        /* Who is at the rings now gets to the end of its burst. */
-        platform_mutex_lock(&self->consumer.lock);
-        platform_mutex_unlock(&self->consumer.lock);
-        platform_mutex_lock(&self->producer.lock);
-        platform_mutex_unlock(&self->producer.lock);
-    } else {
-        platform_event_set(&self->events[SESSION_BELL]);
-        platform_event_set(&self->events[SESSION_RESUMED]);
+    uint32_t size = *ring_size_of(self->sender.shared, packet) & ~RING_MARK;
+    bool is_ip = packet_is_ip(packet, size);
+    ring_send(&self->sender, packet);
+    driver_hear(&self->driver, is_ip);
+}
+
+/* --- Faults ---------------------------------------------------------------------------------- */
+
+/* The offset of the client's next packet, delivered if none is there. Needs both locks. */
+static uint32_t
+next_unread(struct WINTUN_SESSION *self, uint32_t size)
+{
+    ring_producer *producer = &self->driver.side.producer;
+    if (self->receiver.next == producer->tail) {
+        BYTE *packet = ring_produce(producer, size);
+        for (uint32_t i = 0; packet != NULL && i < size; i++) {
+            packet[i] = 0x45;
+        }
     }
+    return self->receiver.next;
 }
 
 void
 session_corrupt(struct WINTUN_SESSION *self)
 {
     delivery burst;
-    delivery_begin(&burst, self);
+    delivery_begin(&burst, &self->driver.side);
     platform_mutex_lock(&self->receiver.lock);
-    ring *shared = self->receiver.shared;
-    if (self->receiver.next == self->producer.tail) {
-        /* Nothing is there to be spoilt: a packet without a byte, which fits beside any other. */
-        (void)ring_produce(&self->producer, 0);
-    }
-    *ring_size_at(shared, self->receiver.next) = IMPOSSIBLE_SIZE;
+    /* A packet without a byte fits beside any other. */
+    uint32_t next = next_unread(self, 0);
+    *ring_size_at(self->receiver.shared, next) = IMPOSSIBLE_SIZE;
     platform_mutex_unlock(&self->receiver.lock);
     delivery_end(&burst);
 }
+
+void
+session_overrun(struct WINTUN_SESSION *self)
+{
+    ring *shared = self->receiver.shared;
+    delivery burst;
+    delivery_begin(&burst, &self->driver.side);
+    platform_mutex_lock(&self->receiver.lock);
+    ring_producer *producer = &self->driver.side.producer;
+    uint32_t next = next_unread(self, IPV4_HEADER_SIZE);
+    uint32_t size = *ring_size_at(shared, next);
+    if (next != producer->tail && size <= WINTUN_MAX_IP_PACKET_SIZE) {
+        uint32_t second = ring_wrap(self->capacity, next + ring_room(size));
+        for (uint32_t i = 0; i < size; i++) {
+            shared->data[next + sizeof(uint32_t) + i] ^= 0xFF;
+        }
+        if (second == producer->tail) {
+            (void)ring_produce(producer, 0);
+        }
+        *ring_size_at(shared, second) = IMPOSSIBLE_SIZE;
+    }
+    platform_mutex_unlock(&self->receiver.lock);
+    delivery_end(&burst);
+}
+
+void
+session_lose_wakeup(struct WINTUN_SESSION *self)
+{
+    uint32_t none = RING_LAPSE_NONE;
+    (void)atom_u32_cas(&self->lapse.state, &none, RING_LAPSE_NEXT);
+}
+
+/* --- Counts ---------------------------------------------------------------------------------- */
 
 void
 session_count(DWORD *sessions, DWORD *held_packets)

@@ -1,41 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * A session: the two rings of an adapter, both their sides, and the driver's threads.
+ * A session: the two rings of an adapter, the client's side of them and the driver's.
  */
 #ifndef SIMULATOR_SESSION_H
 #define SIMULATOR_SESSION_H
 
 #include "adapter.h"
-#include "host.h"
+#include "driver.h"
 #include "ring_client.h"
-#include "ring_driver.h"
-
-enum {
-    SESSION_ARRIVED, /* packets to receive: the client's read-wait event */
-    SESSION_BELL,    /* packets were sent, or the thread that takes them has something else to do */
-    SESSION_RESUMED, /* the thread that receives from the wire may go on after a pause */
-    SESSION_STOP,    /* manual-reset: the driver's threads shall end */
-    SESSION_EVENTS
-};
-
-#define SESSION_THREADS 2
 
 struct WINTUN_SESSION {
     struct WINTUN_SESSION *next; /* under the global lock */
     adapter *adapter;
     uint32_t capacity;
-    SIMULATOR_WIRE wire;
-    DWORD packet_size;
-    wire_socket *socket;
-    wire_reader *reader;
-
-    atom_u32 paused;
-    atom_u32 stopping;
-    platform_event events[SESSION_EVENTS];
-    unsigned event_count;
-    platform_thread threads[SESSION_THREADS];
-    unsigned thread_count;
-    host host;
 
     /* Each side has cache lines of its own. */
     UCHAR apart1[64];
@@ -43,10 +20,8 @@ struct WINTUN_SESSION {
     UCHAR apart2[64];
     ring_sender sender;
     UCHAR apart3[64];
-    ring_producer producer;
-    UCHAR apart4[64];
-    ring_consumer consumer;
-    UCHAR apart5[64];
+    ring_lapse lapse;
+    driver driver;
 };
 
 /* NULL and a Win32 code on failure. */
@@ -55,16 +30,25 @@ struct WINTUN_SESSION *session_start(adapter *owner, DWORD capacity, DWORD *code
 /* Stops the driver's threads and frees the rings. */
 void session_end(struct WINTUN_SESSION *self);
 
-/* The adapter is going: the client's calls fail from now on, and its waits end. Needs the adapter's
- * lock. */
-void session_terminate(struct WINTUN_SESSION *self);
+/* The session of an adapter, by its name, which cannot end before session_leave: that has the
+ * adapter's lock. NULL and a Win32 code. */
+struct WINTUN_SESSION *session_enter(const char *name, DWORD *code);
+void session_leave(struct WINTUN_SESSION *self);
 
-/* Returns when no thread of the driver touches the rings any more, or lets them go on. Needs the
- * adapter's lock. */
-void session_pause(struct WINTUN_SESSION *self, bool paused);
+/* Sends a packet of the client's. */
+void session_send(struct WINTUN_SESSION *self, const BYTE *packet);
 
-/* The client's next receive finds a packet that cannot be. Needs the adapter's lock. */
+/* --- Faults, each between session_enter and session_leave --- */
+
+/* The client's next receive finds a packet that cannot be. */
 void session_corrupt(struct WINTUN_SESSION *self);
+
+/* The client's next receive finds a packet with other bytes, and the next one a packet that cannot
+ * be. */
+void session_overrun(struct WINTUN_SESSION *self);
+
+/* The driver does not see what is sent next until something is sent after it. */
+void session_lose_wakeup(struct WINTUN_SESSION *self);
 
 void session_count(DWORD *sessions, DWORD *held_packets);
 

@@ -57,8 +57,8 @@ settings_of(const char *name)
             result.packet_size = own->packet_size;
             result.socket = own->socket;
         }
-        if (own->has_paused) {
-            result.paused = own->paused;
+        if (own->has_flow) {
+            result.flow = own->flow;
         }
         for (int family = 0; family < SETTINGS_FAMILIES; family++) {
             if (own->has_delay[family]) {

@@ -20,8 +20,8 @@ typedef struct settings {
     SIMULATOR_WIRE wire;
     DWORD packet_size;
     wire_socket *socket; /* a counted reference, or NULL */
-    bool has_paused;
-    bool paused;
+    bool has_flow;
+    SIMULATOR_FLOW flow;
     bool has_delay[SETTINGS_FAMILIES];
     DWORD delay_ms[SETTINGS_FAMILIES];
 } settings;

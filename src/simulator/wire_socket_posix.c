@@ -46,6 +46,16 @@ refusal(void)
     return errno == EBADF ? ERROR_INVALID_HANDLE : ERROR_NOT_ENOUGH_MEMORY;
 }
 
+/* A datagram socket without a peer would lose every packet. */
+static DWORD
+check_connected(int descriptor)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return getpeername(descriptor, (struct sockaddr *)&peer, &size) == 0 ? ERROR_SUCCESS
+                                                                         : ERROR_NOT_CONNECTED;
+}
+
 /* A socket is asked not to block in each call; any other descriptor has to be made so, which its
  * other users see. Returns a Win32 code. */
 static DWORD
@@ -55,7 +65,7 @@ prepare(wire_socket *wire)
     socklen_t size = sizeof(type);
     wire->is_socket = getsockopt(wire->descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
     if (wire->is_socket) {
-        return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : ERROR_SUCCESS;
+        return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : check_connected(wire->descriptor);
     }
     int flags = fcntl(wire->descriptor, F_GETFL);
     return flags != -1 && fcntl(wire->descriptor, F_SETFL, flags | O_NONBLOCK) != -1 ? ERROR_SUCCESS

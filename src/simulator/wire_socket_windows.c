@@ -51,7 +51,13 @@ check_type(SOCKET socket)
         getsockopt(socket, SOL_SOCKET, SO_TYPE, (char *)&type, &size) != 0) {
         return ERROR_INVALID_HANDLE;
     }
-    return type == SOCK_STREAM ? ERROR_NOT_SUPPORTED : ERROR_SUCCESS;
+    if (type == SOCK_STREAM) {
+        return ERROR_NOT_SUPPORTED;
+    }
+    struct sockaddr_storage peer;
+    size = sizeof(peer);
+    return getpeername(socket, (struct sockaddr *)&peer, &size) == 0 ? ERROR_SUCCESS
+                                                                     : ERROR_NOT_CONNECTED;
 }
 
 wire_socket *

@@ -155,7 +155,9 @@ allocate(world *all, fuzz_input *input, uint32_t slot)
     if (all->sessions[slot] != NULL && all->allocated[slot] == NULL) {
         all->allocated[slot] = WintunAllocateSendPacket(all->sessions[slot], size);
         if (all->allocated[slot] != NULL) {
-            memset(all->allocated[slot], (int)fuzz_u8(input), size);
+            /* Only the end of a ring has room for the largest packet and no more. */
+            DWORD usable = size <= WINTUN_MAX_IP_PACKET_SIZE ? size : 0;
+            memset(all->allocated[slot], (int)fuzz_u8(input), usable);
         }
     }
 }
@@ -284,7 +286,7 @@ use_far_side(const char *name, fuzz_input *input)
     switch (fuzz_u8(input) % 6) {
     case 0:
         packet = fuzz_bytes(input, size);
-        (void)WintunSimulatorDeliver(name, packet, size);
+        (void)WintunSimulatorDeliver(name, packet, &size, 1);
         free(packet);
         break;
     case 1:
@@ -346,7 +348,7 @@ set_up(const char *name, fuzz_input *input)
         (void)WintunSimulatorSetWire(name, value % 6, (DWORD64)-1, fuzz_u32(input) % 0x11000);
         break;
     case 1:
-        (void)WintunSimulatorPause(name, (BOOL)(value % 2));
+        (void)WintunSimulatorSetFlow(name, value % 4);
         break;
     case 2:
         (void)WintunSimulatorSetFamilyDelay(name, fuzz_u8(input), value % 2 ? value : 0xFFFFFFFF);

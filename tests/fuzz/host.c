@@ -94,7 +94,7 @@ put_message(const struct WINTUN_SESSION *session, uint32_t mends, BYTE *packet, 
     }
     BYTE *message = packet + (view.payload - packet);
     if ((mends & PINGED_BY_OWN) != 0 && view.payload_size >= 6) {
-        packet_put16(&message[4], session->host.identifier);
+        packet_put16(&message[4], session->driver.host.pinger.identifier);
     }
     if ((mends & WITH_PING_DATA) != 0 && view.payload_size >= 8) {
         for (uint32_t i = 8; i < view.payload_size; i++) {
@@ -159,9 +159,10 @@ static void
 ping_first(struct WINTUN_SESSION *session)
 {
     delivery burst;
-    host_order_pings(&session->host, 1, 0);
-    delivery_begin(&burst, session);
-    (void)host_speak(&session->host, &burst);
+    host *self = &session->driver.host;
+    pinger_order(&self->pinger, 1, 0);
+    delivery_begin(&burst, &session->driver.side);
+    (void)host_speak(self, &burst);
     delivery_end(&burst);
     REQUIRE(hear(session) >= 2);
 }
@@ -169,7 +170,7 @@ ping_first(struct WINTUN_SESSION *session)
 static void
 reset(struct WINTUN_SESSION *session)
 {
-    host *self = &session->host;
+    pinger *self = &session->driver.host.pinger;
     memset(self->pings, 0, sizeof(self->pings));
     self->sequence = 0;
     self->identifier = 0x1234;
@@ -193,8 +194,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     put_right(session, mends, packet, size);
     if (packet_is_ip(packet, size)) { /* the driver lets nothing else pass */
         delivery burst;
-        delivery_begin(&burst, session);
-        host_receive(&session->host, &burst, packet, size);
+        delivery_begin(&burst, &session->driver.side);
+        host_receive(&session->driver.host, &burst, packet, size);
         delivery_end(&burst);
         REQUIRE(hear(session) <= 1);
     }

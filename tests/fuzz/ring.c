@@ -29,6 +29,7 @@ typedef struct world {
     ring_sender sender;
     ring_producer producer;
     ring_consumer consumer;
+    ring_lapse lapse;
     held_packet received[HELD];
     held_packet allocated[HELD];
 } world;
@@ -99,11 +100,11 @@ allocate(world *all, uint32_t size)
     uint32_t space = ring_wrap(CAPACITY, head - all->sender.next - RING_ALIGNMENT);
     BYTE *packet = ring_allocate(&all->sender, size, &code);
     if (packet != NULL) {
-        require_inside(all, SEND_RING, packet, size);
+        /* The largest sizes take no room; who asks for one has nothing to write there. */
+        uint32_t usable = size <= WINTUN_MAX_IP_PACKET_SIZE ? size : 0;
+        require_inside(all, SEND_RING, packet, usable);
         REQUIRE(head < CAPACITY && ring_room(size) <= space);
-        hold(slot, packet, size);
-    } else if (size > WINTUN_MAX_IP_PACKET_SIZE) {
-        REQUIRE(code == ERROR_INVALID_PARAMETER);
+        hold(slot, packet, usable);
     } else if (head >= CAPACITY) {
         REQUIRE(code == ERROR_HANDLE_EOF);
     } else {
@@ -162,9 +163,24 @@ consume(world *all)
             sum += packet[i];
         }
         REQUIRE(sum <= size * 255);
-        ring_pass(&all->consumer, size);
+        if (size % 2 == 0) {
+            ring_pass(&all->consumer, size);
+        } else {
+            ring_pass_on(&all->consumer, size);
+        }
     }
     ring_give_room(&all->consumer);
+}
+
+static void
+change(world *all, uint32_t choice)
+{
+    uint32_t none = RING_LAPSE_NONE;
+    if (choice % 4 == 0) {
+        (void)atom_u32_cas(&all->lapse.state, &none, RING_LAPSE_NEXT);
+    } else {
+        ring_keep(&all->consumer, choice % 2 != 0);
+    }
 }
 
 /* --- Somebody else ---------------------------------------------------------------------------- */
@@ -192,7 +208,7 @@ scribble_offset(world *all, fuzz_input *input)
 static void
 step(world *all, fuzz_input *input)
 {
-    switch (fuzz_u8(input) % 11) {
+    switch (fuzz_u8(input) % 12) {
     case 0:
         receive(all);
         break;
@@ -223,6 +239,9 @@ step(world *all, fuzz_input *input)
     case 9:
         allocate(all, fuzz_u32(input));
         break;
+    case 11:
+        change(all, fuzz_u8(input));
+        break;
     default:
         produce(all, fuzz_u16(input));
         break;
@@ -252,6 +271,7 @@ make_world(void)
     REQUIRE(platform_event_create(&all->sender.bell, false));
     all->receiver.shared = all->producer.shared = all->rings[RECEIVE_RING];
     all->sender.shared = all->consumer.shared = all->rings[SEND_RING];
+    all->sender.lapse = all->consumer.lapse = &all->lapse;
     all->receiver.capacity = all->producer.capacity = CAPACITY;
     all->sender.capacity = all->consumer.capacity = CAPACITY;
     return all;
@@ -270,6 +290,8 @@ reset(world *all)
     all->producer.unpublished = all->producer.ended = false;
     all->consumer.head = all->consumer.tail_seen = 0;
     all->consumer.ended = false;
+    all->consumer.keeping = RING_KEEPS_NONE;
+    memset(&all->lapse, 0, sizeof(all->lapse));
     memset(all->received, 0, sizeof(all->received));
     memset(all->allocated, 0, sizeof(all->allocated));
 }

@@ -62,6 +62,7 @@ def rings_of(session: wintun.Session) -> list[Ring]:
     sent = session.allocate_send_packet(20)
     rings = [Ring(address_of(received)), Ring(address_of(sent))]
     received.release()
+    sent[:] = ipv4_packet(20)
     sent.send()
     return rings
 

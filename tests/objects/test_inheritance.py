@@ -97,6 +97,7 @@ def test_the_socket_of_a_wire_is_not_inheritable(make_device: MakeDevice) -> Non
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
         mine.bind(("127.0.0.1", 0))
+        mine.connect(mine.getsockname())
         before = inheritable()
         device = make_device("socket", sock=mine)
         device.up()

@@ -164,6 +164,13 @@ def test_a_capacity_is_a_power_of_two_within_limits(
     handles.append(create(name) or 0)
     assert api.WintunStartSession(handles[0], capacity) is None
     assert last_error() == 87
+    session = api.WintunStartSession(handles[0], 0x20000)
+    assert api.WintunStartSession(handles[0], capacity) is None
+    assert last_error() == 1247, "the driver looks at the capacity last"
+    api.WintunEndSession(session)
+    simulator.remove_adapter(name)
+    assert api.WintunStartSession(handles[0], capacity) is None
+    assert last_error() == 2
 
 
 def test_a_session_outlives_its_adapter(handles: list[int], name: str) -> None:
@@ -189,12 +196,37 @@ def test_a_session_outlives_its_adapter(handles: list[int], name: str) -> None:
     handles.append(again or 0)
 
 
-def test_a_packet_that_is_too_big_is_refused(handles: list[int], name: str) -> None:
+@pytest.mark.parametrize("size", [0x10000, 0x1F000, 0xFFFFFFFF])
+def test_a_packet_that_is_too_big_ends_the_sending_direction_for_good(
+    handles: list[int], name: str, size: int
+) -> None:
+    """The driver's library reserves what it is asked for; the driver refuses to follow."""
+    simulator.set_wire(name, "memory")
     handles.append(create(name) or 0)
     session = api.WintunStartSession(handles[0], 0x20000)
-    for size in (0x10000, 0x7FFFFFFF, 0x80000014, 0xFFFFFFFF):
-        assert api.WintunAllocateSendPacket(session, size) is None
-        assert last_error() == 87
+    packet = api.WintunAllocateSendPacket(session, size)
+    assert packet is not None
+    api.WintunSendPacket(session, packet)
+    for _ in range(2):
+        assert simulator.collect(name) is None
+        assert api.WintunAllocateSendPacket(session, 20) is None
+        assert last_error() == 38
+    assert simulator.fill(name, 20, 1) == 1
+    received = ctypes.c_uint32()
+    packet = api.WintunReceivePacket(session, ctypes.byref(received))
+    assert received.value == 20, "receiving goes on"
+    api.WintunReleaseReceivePacket(session, packet)
+    api.WintunEndSession(session)
+
+
+@pytest.mark.parametrize("size", [0x1FFF9, 0x20000, 0x7FFFFFFF, 0x80000014])
+def test_a_packet_for_which_no_ring_has_room_is_refused(
+    handles: list[int], name: str, size: int
+) -> None:
+    handles.append(create(name) or 0)
+    session = api.WintunStartSession(handles[0], 0x20000)
+    assert api.WintunAllocateSendPacket(session, size) is None
+    assert last_error() == 111
     api.WintunEndSession(session)
 
 
@@ -232,6 +264,7 @@ def test_a_client_that_spoils_the_ring_ends_it_and_no_more(
     handles.append(create(name) or 0)
     session = api.WintunStartSession(handles[0], 0x20000)
     packet = api.WintunAllocateSendPacket(session, 20)
+    ctypes.memset(packet, 0x45, 20)
     api.WintunSendPacket(session, packet)
     ctypes.c_uint32.from_address(packet - 4).value = size
     assert simulator.collect(name) is None

@@ -224,7 +224,7 @@ class Machine(RuleBasedStateMachine):
 
     def systems_agree(self) -> None:
         for name, system in self.world.systems.items():
-            assert simulator.statistics(name)[:7] == system.counts()
+            assert simulator.statistics(name)[:8] == system.counts()
 
     def handles_agree(self) -> None:
         for adapter in self.world.adapters:

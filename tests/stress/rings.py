@@ -15,6 +15,10 @@ from helpers import slot_size, usable
 SMALL_PACKET = 2048
 """A packet of up to this size is copied at once when it is read ahead."""
 
+BURST_PACKETS = 64
+BURST_BYTES = 65536
+"""What goes into the ring before the driver is told of it."""
+
 AHEAD_PACKETS = 64
 AHEAD_BYTES = 65536
 
@@ -60,14 +64,17 @@ class Ring:
 class SendRing(Ring):
     """What the program writes and the driver collects."""
 
-    def collect(self, discarded: list[bytes | bytearray]) -> bytes | None:
-        """The next packet that the driver takes; it discards what is not IP on the way there."""
-        while self.slots and self.slots[0].done:
-            content = self.pop().content
-            if is_ip(content):
-                return bytes(content)
-            discarded.append(content)
-        return None
+    def discard(self) -> int:
+        """Drops what is not IP at the front, and returns how many packets that were."""
+        count = 0
+        while self.slots and self.slots[0].done and not is_ip(self.slots[0].content):
+            self.pop()
+            count += 1
+        return count
+
+    def collect(self) -> bytes | None:
+        """The next packet that the driver takes."""
+        return bytes(self.pop().content) if self.slots and self.slots[0].done else None
 
 
 class Taken:

@@ -12,7 +12,7 @@ from typing import Any
 
 import wintun
 
-from .rings import ReceiveRing, SendRing, Slot, Taken, is_ip
+from .rings import BURST_BYTES, BURST_PACKETS, ReceiveRing, SendRing, Slot, Taken
 
 
 class RefusedError(OSError):
@@ -36,7 +36,6 @@ class System:
         self.delivered_packets = 0
         self.delivered_bytes = 0
         self.dropped_full = 0
-        self.dropped_not_ip = 0
         self.collected_packets = 0
         self.collected_bytes = 0
         self.discarded_not_ip = 0
@@ -47,7 +46,8 @@ class System:
             self.delivered_packets,
             self.delivered_bytes,
             self.dropped_full,
-            self.dropped_not_ip,
+            0,  # too big: deliver() refuses it
+            0,  # paused: nobody does
             self.collected_packets,
             self.collected_bytes,
             self.discarded_not_ip,
@@ -98,9 +98,6 @@ class World:
     def deliver(self, name: str, packet: bytes) -> bool:
         session = self.session_of(name)
         system = session.adapter.system
-        if not is_ip(packet):
-            system.dropped_not_ip += 1
-            return False
         if not session.receive_ring.deliver(packet):
             system.dropped_full += 1
             return False
@@ -111,9 +108,8 @@ class World:
     def collect(self, name: str) -> bytes | None:
         session = self.session_of(name)
         system = session.adapter.system
-        discarded: list[bytes | bytearray] = []
-        packet = session.send_ring.collect(discarded)
-        system.discarded_not_ip += len(discarded)
+        packet = session.send_ring.collect()
+        session.discard()
         if packet is not None:
             system.collected_packets += 1
             system.collected_bytes += len(packet)
@@ -253,6 +249,11 @@ class Session:
         if self.ended:
             raise wintun.ClosedError
 
+    def discard(self) -> None:
+        """What the driver does with what is not IP, once it gets to it."""
+        if not self.adapter.system.removed:
+            self.adapter.system.discarded_not_ip += self.send_ring.discard()
+
     # --- Reading ---
 
     def read(self) -> bytes | None:
@@ -318,15 +319,25 @@ class Session:
     def write_many(self, packets: Iterable[bytes]) -> int:
         self.check_open()
         count = 0
+        burst: list[Slot] = []
         for packet in packets:
+            if len(burst) == BURST_PACKETS or sum(len(s.content) for s in burst) >= BURST_BYTES:
+                self._send(burst)
             slot = self._add(packet)
             if slot is None:
                 break
+            burst.append(slot)
+            count += 1
+        self._send(burst)
+        return count
+
+    def _send(self, burst: list[Slot]) -> None:
+        for slot in burst:
             slot.done = True
             self.sent_packets += 1
-            self.sent_bytes += len(packet)
-            count += 1
-        return count
+            self.sent_bytes += len(slot.content)
+        burst.clear()
+        self.discard()
 
     def write(self, packet: bytes) -> None:
         if not self.write_many([packet]):
@@ -386,6 +397,7 @@ class Held:
             self.session.sent_bytes += len(packet.content)
         else:
             self.session.unsent += 1
+        self.session.discard()
 
     def release(self) -> None:
         if self.views:
