@@ -125,8 +125,8 @@ def windows(session: nox.Session, version: str) -> None:
     """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
     python = install_under_wine(session, version)
     environment = {**wine_environment(wine_prefix()), **allocator(python), **scale(SMALL)}
-    options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
-    session.run(*python, "pytest", *options, env=environment)
+    options = ["-p", "no:cacheprovider", "-p", "tests.trio_under_wine", *PARALLEL]
+    session.run(*python, "pytest", *options, *session.posargs, env=environment)
 
 
 # What is not there: what has a far side of its own or takes all calls one after the other.

@@ -37,7 +37,9 @@ def run_trio(main: Main) -> Any:
     try:
         anyio.run(anyio.sleep, 0, backend="trio")
     except OSError as error:
-        pytest.skip(f"trio itself cannot run on this system (nor under Wine 8): {error}")
+        pytest.skip(
+            f"trio itself cannot run here (under Wine it needs -p tests.trio_under_wine): {error}"
+        )
     return anyio.run(main, backend="trio")
 
 
