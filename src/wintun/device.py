@@ -7,6 +7,7 @@ import warnings
 
 from . import _addresses, _wintun
 from ._addresses import FAMILY_NAMES, IPV4, IPV6, AddressBook
+from ._aio._calls import AsyncDevice
 from ._copying import NotCopyable
 from ._locks import ForkSafeLock
 from ._made import made_by_init, not_made
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Union
 
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Self
 
     from ._addresses import AddressInput, Interface
     from ._records import Statistics
@@ -34,7 +35,7 @@ _MIN_IPV6_MTU = 1280
 _MAX_MTU = 65535
 
 
-class TunDevice(NotCopyable, _wintun.DeviceBase):
+class TunDevice(NotCopyable, AsyncDevice):
     """A layer 3 tunnel device: a network adapter whose other end is the program.
 
     The program reads the IP packets that the system sends out through the adapter, and what it
@@ -80,10 +81,6 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
     # Guards the addresses; may be held while an interface is waited for.
     _configuration_lock: RLock = made_by_init()
     _addresses: AddressBook = made_by_init()
-
-    # Packets that asynchronous calls passed since the loop last had its turn, roughly: several
-    # tasks count in it.
-    _packets_this_turn = 0
 
     def __init__(
         self,
@@ -306,65 +303,6 @@ class TunDevice(NotCopyable, _wintun.DeviceBase):
         if session is None:
             return earlier
         return tuple(map(sum, zip(earlier, session.statistics())))
-
-    # --- Asynchronous reading and writing -------------------------------------------------------
-
-    async def read_async(self) -> bytes:
-        """Reads one packet; waits for one, letting other tasks run.
-
-        This and the other asynchronous calls work in asyncio's loops, those that are like them, and
-        trio's, with no thread for the wait, and in several tasks and loops at once. A call that is
-        cancelled has taken no packet.
-
-        Raises:
-            ClosedError: The device is not up, or goes down meanwhile.
-            AdapterTerminatingError: The adapter was removed.
-            RingCorruptError: The ring cannot be read any more.
-        """
-        from ._aio import read
-
-        return await read(self)
-
-    async def read_many_async(self, max_packets: int = 64) -> list[bytes]:
-        """Reads the packets that are there, up to `max_packets`; waits for the first.
-
-        Returns at least one packet, in the order of arrival. Raises what `read_async` does.
-        """
-        from ._aio import read_many
-
-        return await read_many(self, max_packets)
-
-    async def write_async(self, packet: Buffer) -> None:
-        """Writes one packet as `write` does; waits while the ring is full, letting other tasks run.
-
-        Raises what `write` does, but `RingFullError`. A call that is cancelled has written nothing.
-        Each attempt on a full ring counts as one in `statistics`.
-        """
-        from ._aio import write
-
-        await write(self, packet)
-
-    async def write_many_async(self, packets: Iterable[Buffer]) -> int:
-        """Writes all packets in their order; waits while the ring is full.
-
-        Returns how many there were. Raises what `write_async` does; some of the packets may have
-        been written then, and also when the call is cancelled. Arguments are all checked first, and
-        a wrong one sends nothing.
-        """
-        from ._aio import write_many
-
-        return await write_many(self, packets)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        from ._aio import read
-
-        try:
-            return await read(self)
-        except _wintun.ClosedError:
-            raise StopAsyncIteration from None
 
     # --- MTU ------------------------------------------------------------------------------------
 

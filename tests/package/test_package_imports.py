@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+import wintun
 from wintun import _wintun
 
 SLOW_TO_IMPORT = [
@@ -75,3 +79,49 @@ def test_the_stable_abis_extension_has_the_name_that_every_python_looks_for() ->
     if "abi3" not in name:
         pytest.skip(f"{name}: built for one Python alone, or Windows', where all have one name")
     assert name == "_wintun.abi3.so"
+
+
+# --- Which module needs which -------------------------------------------------------------------
+
+PACKAGE = Path(wintun.__file__).parent
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements, those inside others too, without what only a type checker sees."""
+    for statement in body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test).endswith("TYPE_CHECKING"):
+            continue
+        yield statement
+        for part in ("body", "orelse", "finalbody", "handlers"):
+            for inner in getattr(statement, part, ()):
+                yield from statements(
+                    inner.body if isinstance(inner, ast.ExceptHandler) else [inner]
+                )
+
+
+def imports_of(path: Path, modules: set[str]) -> set[str]:
+    """The modules of the package that a file imports, also in its functions."""
+    package = ["wintun", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for statement in statements(ast.parse(path.read_text(encoding="utf-8")).body):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            above = package[: len(package) + 1 - statement.level] if statement.level else []
+            name = ".".join([*above, *filter(None, [statement.module])])
+            inner = {f"{name}.{alias.name}" for alias in statement.names} & modules
+            found |= inner or {name}
+    return found & modules
+
+
+def test_no_two_modules_need_each_other() -> None:
+    files = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        files[".".join(["wintun", *(part for part in parts if part != "__init__")])] = path
+    needs = {name: imports_of(path, set(files)) for name, path in files.items()}
+    assert needs["wintun._aio._loops"] >= {"wintun._aio._asyncio", "wintun._aio._trio"}
+    # The package itself is what its own commands import, and they are not imported with it.
+    for name in needs:
+        needs[name] -= {"wintun", name}
+    TopologicalSorter(needs).prepare()

@@ -1,26 +1,29 @@
-"""asyncio, and loops that are like it: no thread of ours waits for the events.
+# SPDX-License-Identifier: MIT
+"""asyncio, and loops that are like it.
 
-On Windows a loop with an I/O completion port lets the system post the signal to that port. Other
-loops there cannot wait for handles: a callback from the system's own thread pool calls them. On
-other systems the events are file descriptors, as every loop can watch them.
+On Windows the system's own thread pool waits for the events and calls the loop. On other systems
+the events are file descriptors, as every loop can watch them.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
 import sys
-from asyncio import AbstractEventLoop, Future
-from functools import partial
+from weakref import ref
 
-from ._watch import Watch
+from ._watch import Watch, consume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from typing import Callable
 
     from wintun._wintun import Session
 
     from ._watch import Watches
+
+running = asyncio.get_running_loop
+sleep = asyncio.sleep
 
 
 class AsyncioWatch(Watch):
@@ -28,31 +31,56 @@ class AsyncioWatch(Watch):
 
     loop: AbstractEventLoop
 
-    async def sleep(self, sleeper: Future[None]) -> None:
-        await sleeper
-
-    def _new_sleeper(self) -> Future[None]:
+    def new_sleeper(self) -> Future[None]:
         return self.loop.create_future()
 
-    def _rouse(self, sleeper: Future[None]) -> None:
-        if not sleeper.done():
-            sleeper.set_result(None)
+    def sleep(self, sleeper: Future[None]) -> Future[None]:
+        return sleeper
 
-    def _call_soon(self, callback: Callable[[], None]) -> None:
-        self.loop.call_soon(callback)
+    def wake(self) -> None:
+        for sleeper in tuple(self._sleepers):
+            if not sleeper.done():
+                sleeper.set_result(None)
 
     def _call_soon_threadsafe(self, callback: Callable[[], None]) -> None:
         self.loop.call_soon_threadsafe(callback)
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        # The handle is not kept: with the watch in it, it would be a circle that outlives the loop.
+        self.loop.call_later(seconds, callback)
+
+
+if sys.platform == "win32":
+    from ._windows import CallbackWatch
+
+    _FOREVER = 10 * 365 * 86400.0
+
+    class AsyncioCallbackWatch(AsyncioWatch, CallbackWatch):
+        """Has the system's thread pool call the loop."""
+
+        # Weak, for the same reason.
+        _anchor: ref[TimerHandle] | None = None
+
+        def _start_waits(self) -> None:
+            # Of a descriptor the loop would keep what watches it, and so the tasks that sleep. Here
+            # a timer that is never due is what the loop keeps.
+            self._anchor = ref(self.loop.call_later(_FOREVER, self.wake))
+            super()._start_waits()
+
+        def _end_waits(self) -> None:
+            handle = None if self._anchor is None else self._anchor()
+            if handle is not None:
+                handle.cancel()
+            super()._end_waits()
 
 
 class DescriptorWatch(AsyncioWatch):
     """Watches the events as file descriptors."""
 
-    def __init__(self, loop: AbstractEventLoop, session: Session, watches: Watches) -> None:
-        super().__init__(loop, session, watches)
+    def _start_waits(self) -> None:
         for event in (self._events.packets, self._events.baton):
-            loop.add_reader(event, self._on_readable, event)
-        loop.add_reader(self._events.closed, self.on_closed)
+            self.loop.add_reader(event, self._on_readable, event)
+        self.loop.add_reader(self._events.closed, self.on_closed)
 
     def _on_readable(self, event: int) -> None:
         if consume(event):
@@ -60,70 +88,15 @@ class DescriptorWatch(AsyncioWatch):
         else:
             self.on_closed()
 
-    def _disarm(self) -> None:
-        for event in (self._events.packets, self._events.baton, self._events.closed):
-            self.loop.remove_reader(event)
-        self._events.close()
+    def _end_waits(self) -> None:
+        if not self.loop.is_closed():
+            for event in (self._events.packets, self._events.baton, self._events.closed):
+                self.loop.remove_reader(event)  # False where there is none
+        self._over()
 
 
-def consume(event: int) -> bool:
-    """Takes the signal off an event that is a descriptor; False if there will be no more."""
-    try:
-        return os.read(event, 4096) != b""
-    except BlockingIOError:  # somebody else took it
-        return True
-
-
-class CompletionWatch(AsyncioWatch):
-    """Has the system post the signals to the completion port of a loop on Windows."""
-
-    def __init__(self, loop: AbstractEventLoop, session: Session, watches: Watches) -> None:
-        super().__init__(loop, session, watches)
-        self._signals: dict[int, Any] = {}  # by event, what waits for its next signal
-        self._closed_wait = self._wait_for(self._events.closed, self._on_closed_wait)
-
-    def _wait_for(self, event: int, callback: Callable[[Any], None]) -> Any:
-        wait = self.loop._proactor.wait_for_handle(event, None)  # type: ignore[attr-defined]
-        # The loop forgets a wait when the system does, also one that is cancelled: so long the
-        # handles have to stay open.
-        wait.wintun_events = self._events
-        wait.add_done_callback(callback)
-        return wait
-
-    def _arm(self) -> None:
-        if self._is_closed:
-            return
-        for event in (self._events.packets, self._events.baton):
-            if event not in self._signals:
-                self._signals[event] = self._wait_for(event, partial(self._on_signal, event))
-
-    # The result says whether the event is signaled a second time: it means nothing here.
-
-    def _on_signal(self, event: int, wait: Any) -> None:
-        self._signals.pop(event, None)
-        if not wait.cancelled():
-            self.on_packets()
-            # A sleeper may have entered after the signal, and before this call.
-            if self._sleepers:
-                self._arm()
-
-    def _on_closed_wait(self, wait: Any) -> None:
-        if not wait.cancelled():
-            self.on_closed()
-
-    def _disarm(self) -> None:
-        waits = [*self._signals.values(), self._closed_wait]
-        self._signals.clear()
-        self._closed_wait = None
-        for wait in waits:
-            if wait is not None and not wait.done():
-                wait.cancel()
-
-
-def watch_class(loop: AbstractEventLoop) -> type[AsyncioWatch]:
-    """Returns how a loop watches events."""
+def new_watch(loop: AbstractEventLoop, session: Session, watches: Watches) -> AsyncioWatch:
+    """Returns what will watch a session's events in a loop."""
     if sys.platform == "win32":
-        from ._windows import CallbackWatch
-
-        return CompletionWatch if hasattr(loop, "_proactor") else CallbackWatch
-    return DescriptorWatch
+        return AsyncioCallbackWatch(loop, session, watches)
+    return DescriptorWatch(loop, session, watches)
