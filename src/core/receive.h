@@ -10,7 +10,7 @@
 #ifndef RECEIVE_H
 #define RECEIVE_H
 
-#include "shared.h"
+#include "session.h"
 
 /* A packet of up to this size is copied out of the ring at once. A larger one stays in the ring
  * until there is a bytes object to copy it to; there the copy costs more than the GIL. */

@@ -4,7 +4,7 @@
  */
 #include "convert.h"
 
-#include "core/ip_packet.h"
+#include "core/packet.h"
 
 #include <math.h>
 #include <string.h>

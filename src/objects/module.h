@@ -9,7 +9,7 @@
 #include <Python.h>
 #include <structmember.h>
 
-#include "core/shared.h"
+#include "core/session.h"
 
 typedef struct module_state {
     PyObject *adapter_type;

@@ -6,7 +6,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "exports.h"
-#include "core/ip_packet.h"
+#include "core/packet.h"
 
 #include <stdlib.h>
 #include <string.h>

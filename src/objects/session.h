@@ -3,8 +3,8 @@
  * The Session object, as its files see it: session.c (the object, waiting, packets in place)
  * and session_copy.c (reading and writing copies).
  */
-#ifndef SESSION_H
-#define SESSION_H
+#ifndef OBJECT_SESSION_H
+#define OBJECT_SESSION_H
 
 #include "core/receive.h"
 

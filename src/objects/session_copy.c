@@ -4,7 +4,7 @@
  */
 #include "session.h"
 
-#include "core/ip_packet.h"
+#include "core/packet.h"
 
 #include "convert.h"
 #include "errors.h"

@@ -2,8 +2,8 @@
  *
  * What the driver takes for an IP packet. It discards all else that a program sends.
  */
-#ifndef IP_PACKET_H
-#define IP_PACKET_H
+#ifndef PACKET_H
+#define PACKET_H
 
 #include "win32_types.h"
 

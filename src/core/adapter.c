@@ -2,7 +2,7 @@
  *
  * An adapter as several threads share it.
  */
-#include "shared.h"
+#include "session.h"
 
 #include <stdlib.h>
 

@@ -8,8 +8,8 @@
  * is used by calls and by packets that are held, an adapter by calls and by its session. Apart from
  * that, each struct lives as long as references to it.
  */
-#ifndef SHARED_H
-#define SHARED_H
+#ifndef SESSION_H
+#define SESSION_H
 
 #include "gate.h"
 #include "library.h"
