@@ -2,9 +2,14 @@
  *
  * The extension module wintun._wintun: its functions, its state, its start and end.
  */
+#include "objects/adapter.h"
 #include "objects/convert.h"
+#include "objects/device.h"
 #include "objects/errors.h"
 #include "objects/logger.h"
+#include "objects/packet.h"
+#include "objects/packet_batch.h"
+#include "objects/session.h"
 
 #include <string.h>
 
@@ -350,7 +355,7 @@ initialize_process(void)
     static bool initialized = false;
     if (!initialized) {
         library_initialize();
-        adapter_initialize();
+        process_initialize();
         logger_initialize();
         initialized = true;
     }

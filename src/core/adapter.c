@@ -2,29 +2,55 @@
  *
  * An adapter as several threads share it.
  */
-#include "session.h"
+#include "adapter.h"
 
 #include <stdlib.h>
 
-static atom_u32 forks;
+/* The session that is not over, as a new reference, or NULL. */
+static lifetime *
+current_session(shared_adapter *adapter)
+{
+    platform_mutex_lock(&adapter->lock);
+    lifetime *session = adapter->session;
+    if (session != NULL) {
+        lifetime_reference(session);
+    }
+    platform_mutex_unlock(&adapter->lock);
+    return session;
+}
 
 static void
-count_fork(void)
+close_session(lifetime *life)
 {
-    (void)atom_u32_add(&forks, 1);
+    lifetime *session = current_session((shared_adapter *)life);
+    if (session != NULL) {
+        lifetime_close(session);
+        lifetime_unreference(session);
+    }
 }
 
-void
-adapter_initialize(void)
+static void
+clear_nothing(lifetime *life)
 {
-    platform_on_fork(count_fork);
+    (void)life;
 }
 
-uint32_t
-fork_count(void)
+static void
+close_handle(lifetime *life)
 {
-    return atom_u32_load(&forks);
+    shared_adapter *adapter = (shared_adapter *)life;
+    adapter->library->wintun.CloseAdapter(adapter->handle);
 }
+
+static void
+destroy(lifetime *life)
+{
+    shared_adapter *adapter = (shared_adapter *)life;
+    platform_mutex_destroy(&adapter->lock);
+    free(adapter);
+}
+
+static const lifetime_rules rules = {close_session, clear_nothing, close_handle, destroy};
 
 shared_adapter *
 adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
@@ -34,10 +60,9 @@ adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
         library->wintun.CloseAdapter(handle);
         return NULL;
     }
-    atom_u32_store(&adapter->references, 1);
+    lifetime_begin(&adapter->life, &rules, fork_count());
     adapter->library = library;
     adapter->handle = handle;
-    adapter->process = fork_count();
     platform_mutex_init(&adapter->lock);
     library->wintun.GetAdapterLUID(handle, &adapter->luid);
     return adapter;
@@ -46,96 +71,75 @@ adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
 void
 adapter_reference(shared_adapter *adapter)
 {
-    (void)atom_u32_add(&adapter->references, 1);
+    lifetime_reference(&adapter->life);
 }
 
 void
 adapter_unreference(shared_adapter *adapter)
 {
-    if (atom_u32_add(&adapter->references, UINT32_MAX) == 1) {
-        platform_mutex_destroy(&adapter->lock);
-        free(adapter);
-    }
+    lifetime_unreference(&adapter->life);
+}
+
+bool
+adapter_is_open(shared_adapter *adapter)
+{
+    return lifetime_is_open(&adapter->life);
 }
 
 bool
 adapter_enter(shared_adapter *adapter)
 {
-    return adapter_is_ours(adapter) && gate_enter(&adapter->gate);
-}
-
-bool
-adapter_is_ours(const shared_adapter *adapter)
-{
-    return adapter->process == fork_count();
-}
-
-/* Called exactly once, by the adapter's last user. */
-static void
-finish(shared_adapter *adapter)
-{
-    adapter->library->wintun.CloseAdapter(adapter->handle);
-    atom_u32_store(&adapter->over, 1);
+    return lifetime_enter(&adapter->life);
 }
 
 void
 adapter_leave(shared_adapter *adapter)
 {
-    if (gate_leave(&adapter->gate)) {
-        finish(adapter);
+    lifetime_give_back(&adapter->life, GATE_CALL);
+}
+
+void
+adapter_wait_for_closed_session(shared_adapter *adapter)
+{
+    lifetime *before = current_session(adapter);
+    if (before != NULL) {
+        if (!lifetime_is_open(before)) {
+            lifetime_wait_over(before);
+        }
+        lifetime_unreference(before);
     }
 }
 
 void
-adapter_unhold(shared_adapter *adapter)
+adapter_attach_session(shared_adapter *adapter, lifetime *session)
 {
-    if (gate_unhold(&adapter->gate, 1)) {
-        finish(adapter);
+    lifetime_reference(session);
+    gate_take(&adapter->life.gate, GATE_HOLD);
+    platform_mutex_lock(&adapter->lock);
+    /* One that has ended at the API, so that this one could start, but has not said so yet. */
+    lifetime *before = adapter->session;
+    adapter->session = session;
+    platform_mutex_unlock(&adapter->lock);
+    if (before != NULL) {
+        lifetime_unreference(before);
     }
 }
 
-shared_session *
-adapter_session(shared_adapter *adapter)
+bool
+adapter_detach_session(shared_adapter *adapter, lifetime *session)
 {
     platform_mutex_lock(&adapter->lock);
-    shared_session *session = adapter->session;
-    if (session != NULL) {
-        session_reference(session);
+    bool attached = adapter->session == session;
+    if (attached) {
+        adapter->session = NULL;
     }
     platform_mutex_unlock(&adapter->lock);
-    return session;
-}
-
-static bool
-has_calls(void *adapter)
-{
-    return gate_has_calls(&((shared_adapter *)adapter)->gate);
-}
-
-static bool
-is_ending(void *adapter)
-{
-    shared_adapter *ending = adapter;
-    return atom_u32_load(&ending->over) == 0 && !gate_has_holds(&ending->gate);
+    lifetime_give_back(&adapter->life, GATE_HOLD);
+    return attached;
 }
 
 void
 adapter_close(shared_adapter *adapter)
 {
-    /* In this order a session that is being started either is seen below or sees the closed gate.
-     */
-    gate_closing closing = gate_close(&adapter->gate);
-    if (!adapter_is_ours(adapter)) {
-        return;
-    }
-    if (closing == GATE_UNUSED) {
-        finish(adapter);
-    }
-    shared_session *session = adapter_session(adapter);
-    if (session != NULL) {
-        session_end(session);
-        session_unreference(session);
-    }
-    wait_while(has_calls, adapter);
-    wait_while(is_ending, adapter);
+    lifetime_close(&adapter->life);
 }

@@ -3,12 +3,14 @@
  * A gate counts who is using a thing that anyone may close at any moment.
  *
  * A call passes through: it enters, does its work without blocking on anything but the thing's own
- * events, and leaves. A hold stays, for as long as somebody keeps memory of the thing. Once the
- * gate is closed nobody enters, and exactly one caller is told that it was the last to go: that one
- * ends the thing. All of it is one atomic word, so nothing can be seen half done.
+ * events, and leaves. A hold stays, for as long as somebody keeps memory of the thing. What either
+ * owns of the gate is a number, GATE_CALL or so many times GATE_HOLD, and who has the number gives
+ * it back, once. Once the gate is closed nobody enters, and exactly one caller is told that it was
+ * the last to go: that one ends the thing. All of it is one atomic word, so nothing can be seen
+ * half done.
  */
-#ifndef GATE_H
-#define GATE_H
+#ifndef CORE_GATE_H
+#define CORE_GATE_H
 
 #include "platform/atomics.h"
 
@@ -16,27 +18,30 @@
 #define GATE_HOLD (UINT64_C(1) << 32)
 #define GATE_CLOSED (UINT64_C(1) << 63)
 
+/* The calls in a gate's word. */
+#define GATE_CALLS (GATE_HOLD - 1)
+
 typedef struct gate {
     atom_u64 state;
 } gate;
 
-typedef enum gate_closing {
-    GATE_WAS_CLOSED, /* somebody else closed it before */
-    GATE_IN_USE,     /* closed now; the last user ends the thing */
-    GATE_UNUSED      /* closed now, and nobody is inside: the caller ends the thing */
-} gate_closing;
+static inline uint64_t
+gate_state(gate *gate)
+{
+    return atom_u64_load(&gate->state);
+}
 
 static inline bool
 gate_is_closed(gate *gate)
 {
-    return (atom_u64_load(&gate->state) & GATE_CLOSED) != 0;
+    return (gate_state(gate) & GATE_CLOSED) != 0;
 }
 
-/* False once the gate is closed. */
+/* The caller owns GATE_CALL then; or, once the gate is closed, nothing: false. */
 static inline bool
 gate_enter(gate *gate)
 {
-    uint64_t state = atom_u64_load(&gate->state);
+    uint64_t state = gate_state(gate);
     do {
         if ((state & GATE_CLOSED) != 0) {
             return false;
@@ -45,64 +50,51 @@ gate_enter(gate *gate)
     return true;
 }
 
-/* True if this was the last user of a closed gate. */
-static inline bool
-gate_leave(gate *gate)
-{
-    return atom_u64_add(&gate->state, UINT64_C(0) - GATE_CALL) == (GATE_CLOSED | GATE_CALL);
-}
-
-/* Makes a call inside stay after its gate_leave; another gate_leave ends it. */
+/* Makes the caller own more; only for who owns something of it. */
 static inline void
-gate_stay(gate *gate)
+gate_take(gate *gate, uint64_t owned)
 {
-    (void)atom_u64_add(&gate->state, GATE_CALL);
+    (void)atom_u64_add(&gate->state, owned);
 }
 
-/* Takes count holds; only between gate_enter and gate_leave. */
-static inline void
-gate_hold(gate *gate, uint64_t count)
+/* Makes the caller own that instead of this. Returns the state after it: GATE_CLOSED alone if the
+ * caller was the last user of a closed gate, and now owns nothing of it. */
+static inline uint64_t
+gate_exchange(gate *gate, uint64_t owned, uint64_t instead)
 {
-    (void)atom_u64_add(&gate->state, count * GATE_HOLD);
+    uint64_t change = instead - owned;
+    return atom_u64_add(&gate->state, change) + change;
 }
 
-/* Gives count holds back. True if these were the last users of a closed gate. */
-static inline bool
-gate_unhold(gate *gate, uint64_t count)
+/* Gives back what the caller owns. Returns what gate_exchange does. */
+static inline uint64_t
+gate_give_back(gate *gate, uint64_t owned)
 {
-    return atom_u64_add(&gate->state, UINT64_C(0) - count * GATE_HOLD) ==
-           (GATE_CLOSED | (count * GATE_HOLD));
+    return gate_exchange(gate, owned, 0);
 }
 
-static inline gate_closing
+/* Closes the gate. Returns the state before: 0 if it was open and nobody is inside, so that the
+ * caller ends the thing; with GATE_CLOSED if somebody else closed it before. */
+static inline uint64_t
 gate_close(gate *gate)
 {
-    uint64_t state = atom_u64_load(&gate->state);
-    do {
-        if ((state & GATE_CLOSED) != 0) {
-            return GATE_WAS_CLOSED;
-        }
-    } while (!atom_u64_cas(&gate->state, &state, state | GATE_CLOSED));
-    return state == 0 ? GATE_UNUSED : GATE_IN_USE;
-}
-
-static inline bool
-gate_has_holds(gate *gate)
-{
-    return (atom_u64_load(&gate->state) & ~GATE_CLOSED) >= GATE_HOLD;
+    uint64_t state = gate_state(gate);
+    while ((state & GATE_CLOSED) == 0 && !atom_u64_cas(&gate->state, &state, state | GATE_CLOSED)) {
+    }
+    return state;
 }
 
 static inline uint64_t
 gate_holds(gate *gate)
 {
-    return (atom_u64_load(&gate->state) & ~GATE_CLOSED) / GATE_HOLD;
+    return (gate_state(gate) & ~GATE_CLOSED) / GATE_HOLD;
 }
 
 /* Whether calls (not holds) are still inside. */
 static inline bool
 gate_has_calls(gate *gate)
 {
-    return (atom_u64_load(&gate->state) & (GATE_HOLD - 1)) != 0;
+    return (gate_state(gate) & GATE_CALLS) != 0;
 }
 
 #endif

@@ -2,21 +2,18 @@
  *
  * The Adapter object: one network adapter.
  */
+#include "adapter.h"
+
+#include "adapter_object.h"
 #include "convert.h"
 #include "errors.h"
+#include "interface.h"
+#include "session.h"
 
 #include <string.h>
 
 /* The capacity that Wintun's own example uses: 4 MiB. */
 #define DEFAULT_CAPACITY 0x400000
-
-typedef struct adapter_object {
-    PyObject_HEAD
-    module_state *state;
-    PyObject *name;
-    PyObject *weak_references;
-    shared_adapter *shared;
-} adapter_object;
 
 /* --- Making and ending ------------------------------------------------------------------------ */
 
@@ -147,7 +144,7 @@ adapter_dealloc(PyObject *object)
         PyObject_ClearWeakRefs(object);
     }
     if (self->shared != NULL) {
-        if (!gate_is_closed(&self->shared->gate) &&
+        if (adapter_is_open(self->shared) &&
             PyErr_WarnFormat(PyExc_ResourceWarning, 1, "unclosed Wintun adapter %R", self->name) !=
                 0) {
             PyErr_WriteUnraisable(NULL);
@@ -167,7 +164,7 @@ adapter_enter_method(PyObject *object, PyObject *ignored)
 {
     adapter_object *self = (adapter_object *)object;
     (void)ignored;
-    if (gate_is_closed(&self->shared->gate)) {
+    if (!adapter_is_open(self->shared)) {
         return raise_closed(self->state, "adapter");
     }
     Py_INCREF(object);
@@ -208,26 +205,6 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
 
 /* --- Properties ------------------------------------------------------------------------------- */
 
-shared_adapter *
-adapter_shared(PyObject *object)
-{
-    return ((adapter_object *)object)->shared;
-}
-
-PyObject *
-adapter_raise_closed(PyObject *object)
-{
-    return raise_closed(((adapter_object *)object)->state, "adapter");
-}
-
-PyObject *
-adapter_given_name(PyObject *object)
-{
-    PyObject *name = ((adapter_object *)object)->name;
-    Py_INCREF(name);
-    return name;
-}
-
 static PyObject *
 adapter_get_luid(PyObject *object, void *closure)
 {
@@ -239,7 +216,7 @@ static PyObject *
 adapter_get_closed(PyObject *object, void *closure)
 {
     (void)closure;
-    return PyBool_FromLong(gate_is_closed(&adapter_shared(object)->gate));
+    return PyBool_FromLong(!adapter_is_open(adapter_shared(object)));
 }
 
 /* --- The type --------------------------------------------------------------------------------- */
@@ -316,7 +293,9 @@ static PyGetSetDef adapter_properties[] = {
     {"index", adapter_get_index, NULL, "Its interface index. Raises OSError, ClosedError.", NULL},
     {"guid", adapter_get_guid, NULL,
      "Its GUID: 16 bytes as in uuid.UUID.bytes_le. Raises OSError, ClosedError.", NULL},
-    {"closed", adapter_get_closed, NULL, "Whether close() was called.", NULL},
+    {"closed", adapter_get_closed, NULL,
+     "Whether it cannot be used: close() was called, or it belongs to the process before a fork.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

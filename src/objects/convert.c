@@ -5,6 +5,7 @@
 #include "convert.h"
 
 #include "core/packet.h"
+#include "core/wait.h"
 
 #include <math.h>
 #include <string.h>

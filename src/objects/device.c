@@ -3,8 +3,11 @@
  * DeviceBase: the data path of TunDevice. It forwards to the session that is attached, in C, so
  * that a read costs no Python call more on the device than on its session.
  */
-#include "convert.h"
+#include "device.h"
+
 #include "errors.h"
+#include "module.h"
+#include "session_methods.h"
 
 typedef struct device_object {
     PyObject_HEAD
@@ -37,18 +40,7 @@ attached(PyObject *object)
         return result;                                                                             \
     }
 
-FORWARD(read)
-FORWARD(read_many)
-FORWARD(write)
-FORWARD(write_many)
-FORWARD(wait_read_event)
-FORWARD(receive_packet)
-FORWARD(allocate_send_packet)
-FORWARD(read_into)
-FORWARD(read_packed)
-FORWARD(write_packed)
-FORWARD(receive_packets)
-FORWARD(allocate_send_packets)
+SESSION_METHODS(FORWARD)
 
 static PyObject *
 device_next(PyObject *self)
@@ -112,24 +104,13 @@ device_iter(PyObject *self)
     return self;
 }
 
+#define ENTRY(name) FAST_METHOD(#name, device_##name, session_##name##_doc),
+
 static PyMethodDef device_methods[] = {
-    FAST_METHOD("read", device_read, session_read_doc),
-    FAST_METHOD("read_many", device_read_many, session_read_many_doc),
-    FAST_METHOD("write", device_write, session_write_doc),
-    FAST_METHOD("write_many", device_write_many, session_write_many_doc),
-    FAST_METHOD("wait_read_event", device_wait_read_event, session_wait_read_event_doc),
-    FAST_METHOD("receive_packet", device_receive_packet, session_receive_packet_doc),
-    FAST_METHOD("allocate_send_packet", device_allocate_send_packet,
-                session_allocate_send_packet_doc),
-    FAST_METHOD("read_into", device_read_into, session_read_into_doc),
-    FAST_METHOD("read_packed", device_read_packed, session_read_packed_doc),
-    FAST_METHOD("write_packed", device_write_packed, session_write_packed_doc),
-    FAST_METHOD("receive_packets", device_receive_packets, session_receive_packets_doc),
-    FAST_METHOD("allocate_send_packets", device_allocate_send_packets,
-                session_allocate_send_packets_doc),
-    {"_attach", device_attach, METH_O,
-     "_attach($self, session, /)\n--\n\n"
-     "Makes session (a Session or None) the one that the data path uses; returns the one before."},
+    SESSION_METHODS(ENTRY){"_attach", device_attach, METH_O,
+                           "_attach($self, session, /)\n--\n\n"
+                           "Makes session (a Session or None) the one that the data path uses; "
+                           "returns the one before."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -53,6 +53,25 @@ exports_get_buffer(memory_exports *exports, module_state *state, const char *wha
     return 0;
 }
 
+bool
+packets_may_be_sent(shared_session *session, module_state *state, memory_exports *exports,
+                    const char *what, const packet_memory *packets, Py_ssize_t count)
+{
+    bool good = true;
+    if (atom_u32_load(&session->ip_only) == 0) {
+        return true;
+    }
+    /* Nobody gives the memory back while it is looked at. */
+    if (!exports_begin(exports, state, what)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; good && i < count; i++) {
+        good = check_ip_packet(i, packets[i].memory, packets[i].size);
+    }
+    exports_release_buffer(exports);
+    return good;
+}
+
 /* --- Items of an object that is a writable buffer --------------------------------------------- */
 
 /* Some of a buffer's bytes, as a slice tells them. */

@@ -8,6 +8,9 @@
 #ifndef EXPORTS_H
 #define EXPORTS_H
 
+#include "core/packet.h"
+#include "core/session.h"
+
 #include "module.h"
 
 typedef struct memory_exports {

@@ -6,6 +6,9 @@
  * when the user has unticked the family, the functions give ERROR_NOT_FOUND. So a call that meets
  * it tries again for FAMILY_WAIT_NS, once an adapter and family.
  */
+#include "interface.h"
+
+#include "adapter_object.h"
 #include "convert.h"
 #include "errors.h"
 #include "waiting.h"

@@ -3,10 +3,10 @@
  * The Packet object: memory inside a ring, with no copy. (One that was read ahead is out of the
  * ring already and has memory of its own.)
  */
-#include "convert.h"
+#include "packet.h"
+
 #include "errors.h"
 #include "exports.h"
-#include "core/packet.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,53 +21,6 @@ typedef struct packet_object {
 } packet_object;
 
 /* --- Giving the memory back ------------------------------------------------------------------- */
-
-/* An allocation cannot be cancelled in Wintun, but the driver discards what is not an IP packet,
- * and zeroes are none. */
-static void
-send_or_discard(shared_session *session, const packet_memory *packet, bool send)
-{
-    if (!send) {
-        memset(packet->memory, 0, packet->size);
-    }
-    session->api->SendPacket(session->handle, packet->memory);
-}
-
-void
-packet_give_back(shared_session *session, const packet_memory *packets, size_t count, bool send)
-{
-    uint64_t received = 0;
-    uint64_t allocated = 0;
-    uint64_t bytes = 0;
-    uint64_t not_ip = 0;
-    bool ours = adapter_is_ours(session->adapter);
-    /* From the last to the first: the ring's head or tail then moves once, over all of them. */
-    while (count > 0) {
-        const packet_memory *packet = &packets[--count];
-        if (packet->kind == PACKET_COPY) {
-            free(packet->memory);
-        } else if (!ours) {
-            continue; /* in the parent's ring: the parent gives it back */
-        } else if (packet->kind == PACKET_RECEIVED) {
-            session->api->ReleaseReceivePacket(session->handle, packet->memory);
-            received++;
-        } else {
-            not_ip += send && !is_ip_packet(packet->memory, packet->size);
-            send_or_discard(session, packet, send);
-            allocated++;
-            bytes += packet->size;
-        }
-    }
-    if (allocated > 0) {
-        session_statistics *counted = &session->statistics;
-        atom_u64_count(send ? &counted->packets_sent : &counted->packets_unsent, allocated);
-        atom_u64_count(&counted->bytes_sent, send ? bytes : 0);
-        session_count_not_ip(session, not_ip);
-    }
-    if (received + allocated > 0) {
-        session_unhold(session, received + allocated);
-    }
-}
 
 PyObject *
 packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size, packet_kind kind)
@@ -101,25 +54,6 @@ packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, D
     }
     memcpy(memory, copy, size);
     return packet_new(state, session, memory, size, PACKET_COPY);
-}
-
-bool
-packets_may_be_sent(shared_session *session, module_state *state, memory_exports *exports,
-                    const char *what, const packet_memory *packets, Py_ssize_t count)
-{
-    bool good = true;
-    if (atom_u32_load(&session->ip_only) == 0) {
-        return true;
-    }
-    /* Nobody gives the memory back while it is looked at. */
-    if (!exports_begin(exports, state, what)) {
-        return false;
-    }
-    for (Py_ssize_t i = 0; good && i < count; i++) {
-        good = check_ip_packet(i, packets[i].memory, packets[i].size);
-    }
-    exports_release_buffer(exports);
-    return good;
 }
 
 /* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */

@@ -5,10 +5,14 @@
  * Views are made when an item is asked for, so that a batch costs next to nothing for packets that
  * nobody looks at.
  */
+#include "packet_batch.h"
+
+#include "core/receive.h"
+#include "core/send.h"
+
 #include "convert.h"
 #include "errors.h"
 #include "exports.h"
-#include "core/receive.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,95 +61,31 @@ batch_new(module_state *state, shared_session *session, DWORD room, bool for_sen
     return self;
 }
 
-static void
-add_entry(batch_object *self, BYTE *memory, DWORD size, packet_kind kind)
+/* Attempts without a wait, and without the GIL. What stops it is told only if there are none. */
+static outcome
+attempt_batch(batch_object *self, attempt *tried, const DWORD *count)
 {
-    packet_memory *entry = &self->entries[self->count++];
-    entry->memory = memory;
-    entry->size = size;
-    entry->kind = kind;
+    outcome result;
+    Py_BEGIN_ALLOW_THREADS
+    result = session_attempt(self->session, 0, tried);
+    Py_END_ALLOW_THREADS
+    self->count = result == OUTCOME_DONE ? (Py_ssize_t)*count : 0;
+    return result;
 }
 
 /* --- Receiving ------------------------------------------------------------------------------- */
 
-/* Moves one packet that was read ahead to the batch, in memory of its own. What there is no memory
- * for stays. */
-static outcome
-take_stored(batch_object *self)
-{
-    received_packet received;
-    DWORD code;
-    BYTE *memory = malloc(SMALL_PACKET);
-    if (memory == NULL) {
-        return OUTCOME_NO_MEMORY;
-    }
-    outcome result = receive_stored(self->session, &received, &code);
-    if (result != OUTCOME_DONE) {
-        free(memory);
-        return result;
-    }
-    if (received.in_ring != NULL) {
-        free(memory);
-        add_entry(self, (BYTE *)received.in_ring, received.size, PACKET_RECEIVED);
-        session_leave(self->session); /* the hold is enough from here on */
-        return OUTCOME_DONE;
-    }
-    memcpy(memory, received.copy, received.size);
-    add_entry(self, memory, received.size, PACKET_COPY);
-    return OUTCOME_DONE;
-}
-
-static outcome
-take_from_ring(batch_object *self, DWORD most, DWORD *code)
-{
-    received_batch taken;
-    outcome result;
-    do {
-        DWORD left = most - (DWORD)self->count;
-        taken.limit = left < BATCH ? left : BATCH;
-        result = receive_batch(self->session, &taken, code);
-        if (result != OUTCOME_DONE) {
-            break;
-        }
-        if (taken.count == 0) {
-            result = take_stored(self);
-            if (result == OUTCOME_NO_MEMORY) {
-                break;
-            }
-            continue;
-        }
-        for (DWORD i = 0; i < taken.count; i++) {
-            add_entry(self, (BYTE *)taken.packets[i], taken.sizes[i], PACKET_RECEIVED);
-        }
-        session_leave(self->session); /* the holds are enough from here on */
-    } while (self->count < (Py_ssize_t)most && (taken.count == 0 || taken.count == taken.limit));
-    return self->count > 0 ? OUTCOME_DONE : result;
-}
-
-static outcome
-take_batch(batch_object *self, DWORD most, DWORD *code)
-{
-    if (!session_enter(self->session)) {
-        return OUTCOME_CLOSED;
-    }
-    outcome result = take_from_ring(self, most, code);
-    session_leave(self->session);
-    return result;
-}
-
 PyObject *
 packet_batch_receive(module_state *state, shared_session *session, DWORD most)
 {
-    outcome result;
-    DWORD code = 0;
-    DWORD room = most < LARGEST_BATCH ? most : LARGEST_BATCH;
-    batch_object *self = batch_new(state, session, room, false);
+    kept_packets kept = {most < LARGEST_BATCH ? most : LARGEST_BATCH, 0, NULL};
+    attempt tried = attempt_of(receive_batch_in_place, &kept, AWAIT_PACKETS);
+    batch_object *self = batch_new(state, session, kept.limit, false);
     if (self == NULL) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    result = take_batch(self, room, &code);
-    Py_END_ALLOW_THREADS
+    kept.packets = self->entries;
+    outcome result = attempt_batch(self, &tried, &kept.count);
     if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET) {
         return (PyObject *)self;
     }
@@ -154,35 +94,10 @@ packet_batch_receive(module_state *state, shared_session *session, DWORD most)
         return PyErr_NoMemory();
     }
     return result == OUTCOME_CLOSED ? raise_closed(state, "session")
-                                    : raise_ring_error(state, "WintunReceivePacket", code);
+                                    : raise_ring_error(state, "WintunReceivePacket", tried.code);
 }
 
 /* --- Allocating ------------------------------------------------------------------------------ */
-
-/* Allocates the entries from count on; what stops it is told only if there are none. */
-static outcome
-allocate_batch(batch_object *self, const DWORD *sizes, Py_ssize_t wanted, DWORD *code)
-{
-    outcome result = OUTCOME_DONE;
-    if (!session_enter(self->session)) {
-        return OUTCOME_CLOSED;
-    }
-    while (self->count < wanted) {
-        DWORD size = sizes[self->count];
-        BYTE *memory;
-        result = session_allocate(self->session, 0, size, &memory, code);
-        if (result != OUTCOME_DONE) {
-            break;
-        }
-        add_entry(self, memory, size, PACKET_TO_SEND);
-    }
-    gate_hold(&self->session->gate, (uint64_t)self->count);
-    session_leave(self->session);
-    if (result == OUTCOME_NOT_YET) {
-        atom_u64_count(&self->session->statistics.ring_full, 1);
-    }
-    return self->count > 0 ? OUTCOME_DONE : result;
-}
 
 static bool
 convert_sizes(PyObject *list, DWORD *sizes)
@@ -197,17 +112,16 @@ convert_sizes(PyObject *list, DWORD *sizes)
 }
 
 static PyObject *
-allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes, Py_ssize_t wanted)
+allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes, DWORD wanted)
 {
-    outcome result;
-    DWORD code = 0;
-    batch_object *self = batch_new(state, session, (DWORD)wanted + 1, true);
+    allocated_packets allocated = {sizes, 0, wanted, 0, NULL};
+    attempt tried = attempt_of(allocate_packets, &allocated, AWAIT_ROOM);
+    batch_object *self = batch_new(state, session, wanted + 1, true);
     if (self == NULL) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    result = allocate_batch(self, sizes, wanted, &code);
-    Py_END_ALLOW_THREADS
+    allocated.packets = self->entries;
+    outcome result = attempt_batch(self, &tried, &allocated.count);
     if (result == OUTCOME_DONE) {
         return (PyObject *)self;
     }
@@ -216,7 +130,7 @@ allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes,
         return raise_closed(state, "session");
     }
     return raise_ring_error(state, "WintunAllocateSendPacket",
-                            result == OUTCOME_NOT_YET ? ERROR_BUFFER_OVERFLOW : code);
+                            result == OUTCOME_NOT_YET ? ERROR_BUFFER_OVERFLOW : tried.code);
 }
 
 PyObject *
@@ -240,7 +154,7 @@ packet_batch_allocate(module_state *state, shared_session *session, PyObject *si
         goto cleanup;
     }
     if (convert_sizes(list, numbers)) {
-        batch = allocate_sizes(state, session, numbers, wanted);
+        batch = allocate_sizes(state, session, numbers, (DWORD)wanted);
     }
 cleanup:
     PyMem_Free(numbers);

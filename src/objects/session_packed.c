@@ -5,10 +5,13 @@
  * Where the packets are in the buffer is told by spans, an array of 32-bit integers with two for
  * each packet: its start and its end.
  */
-#include "session.h"
+#include "session_methods.h"
+
+#include "core/receive.h"
 
 #include "convert.h"
-#include "errors.h"
+#include "session_call.h"
+#include "session_write.h"
 
 #include <string.h>
 
@@ -67,12 +70,12 @@ static int
 read_packed(session_object *self, int64_t deadline_ns, packed_packets *packed)
 {
     outcome result;
-    DWORD code = 0;
-    if (!session_attempt_until(self, deadline_ns, receive_packed, packed, &result, &code)) {
+    attempt tried = attempt_of(receive_packed, packed, AWAIT_PACKETS);
+    if (!session_attempt_until(self, deadline_ns, &tried, &result)) {
         return -1;
     }
     if (session_is_error(result)) {
-        (void)session_raise(self, "WintunReceivePacket", result, code);
+        (void)session_raise(self, "WintunReceivePacket", result, tried.code);
         return -1;
     }
     if (result != OUTCOME_DONE) {
@@ -94,7 +97,7 @@ number_of_read(session_object *self, DWORD number, DWORD packets)
 {
     PyObject *result = PyLong_FromUnsignedLong(number);
     if (result == NULL) {
-        atom_u64_count(&self->shared->statistics.packets_unread, packets);
+        (void)session_count_lost(self, packets);
     }
     return result;
 }

@@ -72,14 +72,14 @@ end_of_slice(module_state *state, int64_t deadline_ns, int64_t *slice_ns)
 }
 
 bool
-wait_in_slices(module_state *state, shared_session *session, int64_t deadline_ns,
-               slice_function slice, void *context, outcome *result, DWORD *code)
+wait_in_slices(module_state *state, shared_session *session, int64_t deadline_ns, attempt *tried,
+               outcome *result)
 {
     int64_t slice_ns = 0;
     int goes_on;
     for (;;) {
         Py_BEGIN_ALLOW_THREADS
-        *result = slice(session, slice_ns, context, code);
+        *result = session_attempt(session, slice_ns, tried);
         Py_END_ALLOW_THREADS
         if (*result == OUTCOME_DONE) {
             return true;

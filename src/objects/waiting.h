@@ -6,19 +6,17 @@
 #ifndef WAITING_H
 #define WAITING_H
 
+#include "core/wait.h"
+
 #include "module.h"
 
 /* Whether a wait that was started with deadline_ns and came to result goes on: 1 yes, 0 no, -1 an
  * exception was raised by a signal handler. */
 int wait_goes_on(outcome result, int64_t deadline_ns);
 
-/* One slice of a wait, without the GIL; with a deadline of 0 it does not wait. */
-typedef outcome (*slice_function)(shared_session *session, int64_t deadline_ns, void *context,
-                                  DWORD *code);
-
-/* Tries at once and then, if it is not done, until the deadline. Called with the GIL. False: a
- * signal handler raised an exception meanwhile. */
+/* Attempts at once and then, if that came to nothing, until the deadline. Called with the GIL.
+ * False: a signal handler raised an exception meanwhile. */
 bool wait_in_slices(module_state *state, shared_session *session, int64_t deadline_ns,
-                    slice_function slice, void *context, outcome *result, DWORD *code);
+                    attempt *tried, outcome *result);
 
 #endif

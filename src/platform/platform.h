@@ -129,6 +129,13 @@ bool platform_thread_start(platform_thread *thread, platform_thread_function fun
                            void *argument);
 void platform_thread_join(platform_thread thread);
 
+/* Whether a process can be forked: 1 or 0. */
+#ifdef _WIN32
+#define PLATFORM_HAS_FORK 0
+#else
+#define PLATFORM_HAS_FORK 1
+#endif
+
 /* Has a forked child call a function before anything else of it runs. Whoever held a lock in the
  * parent is not in the child, so there the locks have to be made anew. No effect where the system
  * has no fork. */

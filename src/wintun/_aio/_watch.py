@@ -39,6 +39,7 @@ class Events:
     def __init__(self, session: Session) -> None:
         self.packets, self.baton, self.closed = session._duplicate_events()
         self._open = True
+        self._session = ref(session)
 
     def close(self) -> None:
         """Closes the handles; nobody may be waiting for them. Any number of times."""
@@ -46,6 +47,9 @@ class Events:
             self._open = False
             for event in (self.packets, self.baton, self.closed):
                 close_event(event)
+            session = self._session()
+            if session is not None:
+                session._end_watch()
 
     def __del__(self) -> None:
         if getattr(self, "_open", False):

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The store of packets that were read ahead: a queue that is filled when it is empty and then
+ * emptied. Its packets are copies, or memory that is still in the ring; it knows no session.
+ *
+ * Everything is done under the lock, but what says that it peeks. Who holds the lock may also take
+ * packets out of the ring: so they stay in order, however many threads read.
+ */
+#ifndef CORE_STORE_H
+#define CORE_STORE_H
+
+#include "platform/atomics.h"
+#include "platform/platform.h"
+
+#include <string.h>
+
+/* A packet of up to this size is copied out of the ring at once. A larger one stays in the ring
+ * until there is a bytes object to copy it to; there the copy costs more than the GIL. */
+#define SMALL_PACKET 2048
+
+/* Enough that the GIL's cost is shared by many, and less than the smallest ring: packets in the
+ * store are lost when the session ends, as are those in the ring. */
+#define STORE_PACKETS 64
+#define STORE_BYTES 65536
+
+typedef struct stored_packet {
+    DWORD size;
+    DWORD offset;
+    const BYTE *in_ring; /* NULL: the packet is in copies, at offset */
+} stored_packet;
+
+typedef struct store {
+    platform_mutex lock;
+    atom_u32 count;   /* changed under the lock, peeked at without, */
+    atom_u32 in_ring; /* as is this: packets that are in the ring; only the last may be */
+    unsigned first;
+    DWORD used;
+    stored_packet packets[STORE_PACKETS];
+    BYTE copies[STORE_BYTES];
+} store;
+
+/* NULL: no memory. */
+store *store_new(void);
+void store_free(store *ahead);
+
+static inline void
+store_lock(store *ahead)
+{
+    platform_mutex_lock(&ahead->lock);
+}
+
+static inline bool
+store_try_lock(store *ahead)
+{
+    return platform_mutex_try_lock(&ahead->lock);
+}
+
+static inline void
+store_unlock(store *ahead)
+{
+    platform_mutex_unlock(&ahead->lock);
+}
+
+/* Peeks. */
+static inline bool
+store_is_empty(store *ahead)
+{
+    return atom_u32_load(&ahead->count) == 0;
+}
+
+/* Peeks: how many packets are in the ring. */
+static inline uint32_t
+store_in_ring(store *ahead)
+{
+    return atom_u32_load(&ahead->in_ring);
+}
+
+/* Begins to fill the store, which is empty. */
+static inline void
+store_begin(store *ahead)
+{
+    ahead->first = 0;
+    ahead->used = 0;
+}
+
+/* Whether it takes one more packet of any size. */
+static inline bool
+store_has_room(store *ahead)
+{
+    return atom_u32_load(&ahead->count) < STORE_PACKETS &&
+           ahead->used <= STORE_BYTES - SMALL_PACKET && store_in_ring(ahead) == 0;
+}
+
+/* Puts a copy of a packet of at most SMALL_PACKET bytes behind the others, while it is filled. */
+static inline void
+store_put_copy(store *ahead, const BYTE *packet, DWORD size)
+{
+    uint32_t count = atom_u32_load(&ahead->count);
+    ahead->packets[count] = (stored_packet){size, ahead->used, NULL};
+    memcpy(&ahead->copies[ahead->used], packet, size);
+    ahead->used += size;
+    atom_u32_note(&ahead->count, count + 1);
+}
+
+/* Puts a packet that is in the ring behind the others; the last one until it is emptied. */
+static inline void
+store_put_in_ring(store *ahead, const BYTE *packet, DWORD size)
+{
+    uint32_t count = atom_u32_load(&ahead->count);
+    ahead->packets[count] = (stored_packet){size, 0, packet};
+    atom_u32_note(&ahead->in_ring, 1);
+    atom_u32_note(&ahead->count, count + 1);
+}
+
+/* The next packet of a store that is not empty. */
+static inline const stored_packet *
+store_front(const store *ahead)
+{
+    return &ahead->packets[ahead->first];
+}
+
+static inline const BYTE *
+store_memory(const store *ahead, const stored_packet *packet)
+{
+    return packet->in_ring != NULL ? packet->in_ring : &ahead->copies[packet->offset];
+}
+
+/* Takes the next packet out. */
+static inline void
+store_pop(store *ahead)
+{
+    if (store_front(ahead)->in_ring != NULL) {
+        atom_u32_note(&ahead->in_ring, 0);
+    }
+    ahead->first++;
+    atom_u32_note(&ahead->count, atom_u32_load(&ahead->count) - 1);
+}
+
+#endif
