@@ -30,12 +30,17 @@ EXPORT void HostileReset(void);
 EXPORT void HostileReceive(DWORD Packets, DWORD Size, DWORD Then, DWORD Code);
 EXPORT void HostileSignal(DWORD Calls);
 EXPORT void HostileAllocate(DWORD Code);
+EXPORT void HostileRoom(DWORD Packets);
 EXPORT void HostileTable(const BYTE *Row);
 EXPORT void HostileLog(DWORD Level, DWORD64 Timestamp, const WCHAR *Message);
 
 /* What it asks. */
 EXPORT DWORD HostileReleased(void);
 EXPORT DWORD HostileSignalsLeft(void);
+EXPORT DWORD HostileSent(DWORD Index);
+
+#define MOST_ROOM 256
+#define ROOM_SIZE 64
 
 static struct {
     DWORD packets; /* to give, of this size, with right bytes for the largest packet there may be */
@@ -43,6 +48,10 @@ static struct {
     DWORD then; /* packets to give after those, of 20 bytes */
     DWORD code; /* after those */
     DWORD allocate_code;
+    DWORD room; /* packets of at most ROOM_SIZE that can be allocated, */
+    DWORD allocated;
+    DWORD sent;
+    DWORD sent_order[MOST_ROOM]; /* and what was sent: which of them, by its number */
     DWORD signals; /* failing receives that set the event before they return */
     DWORD released;
     bool has_table;
@@ -53,6 +62,7 @@ static WINTUN_LOGGER_CALLBACK logger;
 static DWORD last_error;
 static int event[2] = {-1, -1};
 static BYTE memory[WINTUN_MAX_IP_PACKET_SIZE];
+static BYTE room[MOST_ROOM][ROOM_SIZE];
 
 /* --- The test's side -------------------------------------------------------------------------- */
 
@@ -85,6 +95,15 @@ HostileAllocate(DWORD Code)
     told.allocate_code = Code;
 }
 
+/* At most MOST_ROOM. */
+void
+HostileRoom(DWORD Packets)
+{
+    told.room = Packets;
+    told.allocated = 0;
+    told.sent = 0;
+}
+
 void
 HostileTable(const BYTE *Row)
 {
@@ -113,6 +132,13 @@ DWORD
 HostileSignalsLeft(void)
 {
     return told.signals;
+}
+
+/* Which allocation, from 0, the packet sent in this place was; or MOST_ROOM for none. */
+DWORD
+HostileSent(DWORD Index)
+{
+    return Index < told.sent ? told.sent_order[Index] : MOST_ROOM;
 }
 
 /* --- Adapters --------------------------------------------------------------------------------- */
@@ -234,7 +260,9 @@ BYTE *
 WintunAllocateSendPacket(WINTUN_SESSION_HANDLE Session, DWORD PacketSize)
 {
     (void)Session;
-    (void)PacketSize;
+    if (told.allocated < told.room && PacketSize <= ROOM_SIZE) {
+        return room[told.allocated++];
+    }
     last_error = told.allocate_code;
     return NULL;
 }
@@ -243,7 +271,9 @@ void
 WintunSendPacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 {
     (void)Session;
-    (void)Packet;
+    if (Packet >= room[0] && Packet <= room[MOST_ROOM - 1]) {
+        told.sent_order[told.sent++] = (DWORD)((Packet - room[0]) / ROOM_SIZE);
+    }
 }
 
 /* --- Addresses -------------------------------------------------------------------------------- */

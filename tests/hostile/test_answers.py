@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 import struct
 from collections.abc import Iterator
@@ -240,3 +241,52 @@ def test_the_default_logger_takes_any_log_line(library: Any, caplog: Any) -> Non
 
 def test_a_driver_version_of_all_ones_is_one(library: Any) -> None:
     assert str(wintun.get_driver_version()) == "65535.65535"
+
+
+# --- Order --------------------------------------------------------------------------------------
+
+
+def send_allocated(session: wintun.Session, packets: list[bytes]) -> None:
+    batch = session.allocate_send_packets([len(packet) for packet in packets])
+    for i, packet in enumerate(packets):
+        batch[i] = packet
+    batch.send()
+
+
+def write_packed(session: wintun.Session, packets: list[bytes]) -> None:
+    buffer = b"".join(packets)
+    spans = array.array("I")
+    for i, packet in enumerate(packets):
+        spans.extend((i * len(packet), (i + 1) * len(packet)))
+    session.write_packed(buffer, spans, len(packets))
+
+
+SENDS: dict[str, Callable[[wintun.Session, list[bytes]], object]] = {
+    "write_many": lambda session, packets: session.write_many(packets),
+    "write_packed": write_packed,
+    "send a batch": send_allocated,
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 63, 64, 65, 200])
+@pytest.mark.parametrize("send", SENDS)
+def test_a_batch_moves_the_tail_twice_and_at_last_over_one_packet(
+    library: Any, session: wintun.Session, send: str, count: int
+) -> None:
+    """Each move is a look at whether the driver sleeps: the last mends one that failed before."""
+    library.HostileRoom(count)
+    SENDS[send](session, [b"\x45" + bytes(19)] * count)
+    order = [library.HostileSent(i) for i in range(count)]
+    assert sorted(order) == list(range(count))
+    moves = []
+    tail, sent = 0, set()
+    for packet in order:
+        sent.add(packet)
+        before = tail
+        while tail in sent:
+            tail += 1
+        if tail > before:
+            moves.append(tail - before)
+    bursts = 1 if send == "send a batch" else (count + 63) // 64
+    assert len(moves) == min(count, 2 * bursts - (count % 64 == 1 and bursts > 1))
+    assert moves[-1] == 1

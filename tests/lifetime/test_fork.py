@@ -46,6 +46,7 @@ def ends_within_a_second(fork):
 
 TRAFFIC = """
 device = open_device("loop")
+session, adapter = device.session, device.adapter
 results = []
 reader = start(lambda: results.append(device.read(timeout=None)), count=1)[0]
 def in_child():
@@ -66,9 +67,9 @@ assert simulator.counts() == (0, 0, 0, 0)
         "pass",
         "device.close()",
         "device.down()",
-        "device.session.end(); device.adapter.close()",
+        "session.end(); adapter.close()",
         "global device; device.close(); del device",
-        "device.write_many([packet(60)] * 5) if device.closed else None",
+        "device.write_many([packet(60)] * 5) if device.is_up else None",
     ],
 )
 def test_a_forked_child_ends_without_touching_its_parents_device(in_child: str) -> None:
@@ -86,8 +87,8 @@ CALLS = [
     "device.receive_packets()",
     "device.allocate_send_packet(30)",
     "device.allocate_send_packets([30])",
-    "device.session.read_wait_event",
-    "device.adapter.start_session()",
+    "session.read_wait_event",
+    "adapter.start_session()",
     "device.mtu",
     "device.addresses",
 ]
@@ -103,6 +104,116 @@ def test_a_forked_child_cannot_use_its_parents_device(call: str) -> None:
     raise AssertionError("it was used")
 """
     check_clean_exit(FORK + TRAFFIC.replace("{in_child}", in_child.strip()))
+
+
+READS = [
+    "device.read()",
+    "device.read(timeout=None)",
+    "session.read()",
+    "device.read_many()",
+    "device.read_many(1, timeout=None)",
+    "session.read_many(1)",
+    "device.read_into(bytearray(9000))",
+    "session.read_into(bytearray(9000))",
+    "device.read_packed(bytearray(20000), array.array('I', [0] * 4))",
+    "session.read_packed(bytearray(20000), array.array('I', [0] * 4))",
+    "device.receive_packet()",
+    "session.receive_packet()",
+    "device.receive_packets()",
+    "session.receive_packets(1)",
+    "device.wait_read_event(0)",
+    "session.wait_read_event()",
+    "asyncio.run(device.read_async())",
+    "asyncio.run(device.read_many_async())",
+]
+
+
+def with_packets_read_ahead(size: int, in_child: str) -> str:
+    """A parent that has read one of three packets, and so has at least one more at hand."""
+    return (
+        FORK
+        + f"""
+import array, asyncio
+device = open_device()
+session = device.session
+for each in ({size}, {size + 1}, {size + 2}):
+    assert simulator.deliver("exit", packet(each))
+assert device.read() == packet({size})
+def in_child():
+    {in_child}
+run_child(in_child)
+assert device.read_many() == [packet({size + 1}), packet({size + 2})]
+assert device.statistics.packets_unread == 0
+device.close()
+assert simulator.counts() == (0, 0, 0, 0)
+"""
+    )
+
+
+@pytest.mark.parametrize("size", [100, 9000])
+@pytest.mark.parametrize("call", READS)
+def test_a_forked_child_gets_no_packet_that_its_parent_has_read_ahead(call: str, size: int) -> None:
+    in_child = f"""
+    try:
+        got = {call}
+    except wintun.ClosedError:
+        return
+    raise AssertionError(got)
+"""
+    check_clean_exit(with_packets_read_ahead(size, in_child.strip()))
+
+
+@pytest.mark.parametrize(
+    "in_child",
+    [
+        "assert list(device) == []",
+        "assert next(device, None) is None",
+        """
+    async def main():
+        return [each async for each in device]
+    assert asyncio.run(main()) == []
+""",
+    ],
+)
+def test_iterating_in_a_forked_child_ends_without_a_packet(in_child: str) -> None:
+    check_clean_exit(with_packets_read_ahead(100, in_child.strip()))
+
+
+@pytest.mark.parametrize(
+    "in_child",
+    [
+        "assert device.closed and not device.is_up and device.session is None",
+        "assert session.closed and adapter.closed",
+        """
+    for each in (session, adapter):
+        try:
+            with each:
+                raise AssertionError("it was entered")
+        except wintun.ClosedError:
+            pass
+""",
+        # Nothing that the child could close is unclosed.
+        """
+    warnings.simplefilter("error", ResourceWarning)
+    global device, session, adapter
+    del device, session, adapter
+""",
+    ],
+)
+def test_what_is_its_parents_is_closed_in_a_forked_child(in_child: str) -> None:
+    check_clean_exit(
+        FORK
+        + f"""
+device = open_device("loop")
+session, adapter = device.session, device.adapter
+def in_child():
+    {in_child.strip()}
+run_child(in_child)
+exchange(device, 50)
+assert not (device.closed or session.closed or adapter.closed)
+device.close()
+"""
+    )
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_a_wait_counts_once_and_a_read_that_finds_packets_does_not_wait(
     assert session.statistics()[7] == waits
 
 
+def test_a_long_wait_counts_once_also_in_the_main_thread(session: wintun.Session) -> None:
+    """There it goes in slices, so that signal handlers run."""
+    assert threading.current_thread() is threading.main_thread()
+    assert session.read(timeout=0.3) is None
+    assert session.statistics()[7] == 1
+    assert not session.wait_read_event(0.2)
+    assert session.statistics()[7] == 2
+    assert session.read_many(timeout=0.2) == []
+    assert session.statistics()[7] == 3
+
+
 @pytest.mark.threads
 def test_another_thread_sees_numbers_that_only_grow_and_never_more_than_there_is(
     make_session: Callable[..., wintun.Session],
