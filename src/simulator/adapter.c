@@ -15,12 +15,15 @@
 /* IF_TYPE_PROP_VIRTUAL, the type of a Wintun adapter. */
 #define INTERFACE_TYPE 53
 
+/* The HRESULT of ERROR_ALREADY_EXISTS, which the system gives for a GUID that a device has. */
+#define GUID_IN_USE 0x800700B7
+
 /* Far from the numbers of real interfaces, so that one is not taken for the other. */
 #define FIRST_INTERFACE_INDEX 10000
 
 static adapter *all;
 static DWORD handles;
-static DWORD driver_version;
+static DWORD foreign_version; /* of a driver that another program has loaded */
 static uint32_t last_number;
 
 /* --- References ------------------------------------------------------------------------------ */
@@ -57,14 +60,22 @@ adapter_release(adapter *self)
 static adapter *
 find_name(const WCHAR *name)
 {
-    for (adapter *found = all; found != NULL; found = found->next) {
-        size_t length = text_utf16_length(found->name, WINTUN_MAX_ADAPTER_NAME);
-        if (text_utf16_length(name, WINTUN_MAX_ADAPTER_NAME) == length &&
-            memcmp(found->name, name, length * sizeof(WCHAR)) == 0) {
-            return found;
-        }
+    adapter *found = all;
+    while (found != NULL && !text_is_same_name(found->connection.name, name)) {
+        found = found->next;
     }
-    return NULL;
+    return found;
+}
+
+/* Needs the global lock. */
+static bool
+has_guid(const GUID *guid)
+{
+    const adapter *found = all;
+    while (found != NULL && memcmp(&found->guid, guid, sizeof(*guid)) != 0) {
+        found = found->next;
+    }
+    return found != NULL;
 }
 
 adapter *
@@ -72,7 +83,8 @@ adapter_find(const char *utf8)
 {
     adapter *found;
     global_lock();
-    for (found = all; found != NULL && strcmp(found->utf8, utf8) != 0; found = found->next) {
+    for (found = all; found != NULL && !text_is_same_in_utf8(found->connection.name, utf8);
+         found = found->next) {
     }
     if (found != NULL) {
         found->references++;
@@ -87,7 +99,8 @@ adapter_find_interface(const NET_LUID *luid, NET_IFINDEX index)
     adapter *found;
     global_lock();
     for (found = all; found != NULL; found = found->next) {
-        if (luid->Value != 0 ? found->luid.Value == luid->Value : found->index == index) {
+        if (luid->Value != 0 ? found->connection.luid.Value == luid->Value
+                             : found->index == index) {
             found->references++;
             break;
         }
@@ -96,19 +109,12 @@ adapter_find_interface(const NET_LUID *luid, NET_IFINDEX index)
     return found;
 }
 
-bool
-adapter_find_alias(const WCHAR *name, NET_LUID *luid)
+void
+adapter_copy_name(adapter *self, WCHAR name[WINTUN_MAX_ADAPTER_NAME])
 {
     global_lock();
-    adapter *found = all;
-    while (found != NULL && !text_is_same_name(found->name, name)) {
-        found = found->next;
-    }
-    if (found != NULL) {
-        *luid = found->luid;
-    }
+    memcpy(name, self->connection.name, sizeof(self->connection.name));
     global_unlock();
-    return found != NULL;
 }
 
 void
@@ -132,7 +138,6 @@ make_handle(adapter *self, bool creator)
         handle->adapter = self;
         handle->creator = creator;
         handles++;
-        driver_version = DRIVER_VERSION;
     }
     return handle;
 }
@@ -156,40 +161,56 @@ make_adapter(const WCHAR *name, const GUID *guid)
     }
     platform_mutex_init(&self->lock);
     self->references = 1;
-    memcpy(self->name, name, text_utf16_length(name, WINTUN_MAX_ADAPTER_NAME) * sizeof(WCHAR));
-    text_to_utf8(self->name, self->utf8, sizeof(self->utf8));
     if (guid != NULL) {
         self->guid = *guid;
     } else {
         make_guid(&self->guid);
     }
     uint32_t number = ++last_number & 0xFFFFFF;
-    self->luid.Value = (ULONG64)INTERFACE_TYPE << 48 | (ULONG64)number << 24;
+    self->connection.luid.Value = (ULONG64)INTERFACE_TYPE << 48 | (ULONG64)number << 24;
     self->index = FIRST_INTERFACE_INDEX + number;
-    self->wanted = settings_of(self->utf8);
-    if (!interfaces_init(&self->ip, self->luid, self->index, self->wanted.delay_ms)) {
+    char utf8[4 * WINTUN_MAX_ADAPTER_NAME];
+    text_to_utf8(name, utf8, sizeof(utf8));
+    self->wanted = settings_of(utf8);
+    if (!interfaces_init(&self->ip, self->connection.luid, self->index, self->wanted.delay_ms)) {
         destroy(self);
         return NULL;
     }
     return self;
 }
 
+/* Needs the global lock. The driver makes the device before it gives it the name. */
+static DWORD
+check_new(const WCHAR *name, const GUID *guid)
+{
+    if (guid != NULL && has_guid(guid)) {
+        return GUID_IN_USE;
+    }
+    return connection_check_name(name);
+}
+
 struct WINTUN_ADAPTER *
-adapter_create(const WCHAR *name, const GUID *guid, DWORD *code)
+adapter_create(const WCHAR *name, const GUID *guid, connection_renaming *renamed, DWORD *code)
 {
     struct WINTUN_ADAPTER *handle = NULL;
     adapter *self = NULL;
     global_lock();
-    *code = ERROR_ALREADY_EXISTS;
-    if (find_name(name) == NULL) {
-        *code = ERROR_NOT_ENOUGH_MEMORY;
+    *code = check_new(name, guid);
+    if (*code == ERROR_SUCCESS) {
         self = make_adapter(name, guid);
-        handle = self != NULL ? make_handle(self, true) : NULL;
+        *code = self != NULL ? connection_add(&self->connection, name, renamed)
+                             : ERROR_NOT_ENOUGH_MEMORY;
     }
-    if (handle != NULL) {
-        self->listed = true;
-        self->next = all;
-        all = self;
+    if (*code == ERROR_SUCCESS) {
+        handle = make_handle(self, true);
+        if (handle != NULL) {
+            self->listed = true;
+            self->next = all;
+            all = self;
+        } else {
+            connection_remove(&self->connection);
+            *code = ERROR_NOT_ENOUGH_MEMORY;
+        }
     }
     global_unlock();
     if (handle == NULL && self != NULL) {
@@ -205,13 +226,27 @@ adapter_open(const WCHAR *name, DWORD *code)
     global_lock();
     *code = ERROR_NOT_FOUND;
     adapter *self = find_name(name);
-    if (self != NULL) {
+    if (self != NULL && atom_u32_load(&self->disabled) != 0) {
+        *code = WAIT_TIMEOUT; /* after the time that the driver waits for the interface */
+    } else if (self != NULL) {
         *code = ERROR_NOT_ENOUGH_MEMORY;
         handle = make_handle(self, false);
         self->references += handle != NULL ? 1 : 0;
     }
     global_unlock();
     return handle;
+}
+
+/* The session stays the client's until it ends it, and is the adapter's no more. Needs the
+ * adapter's lock. */
+static void
+end_session(adapter *self)
+{
+    if (self->session != NULL) {
+        self->terminate(self->session);
+        self->session = NULL;
+        atom_u32_store(&self->ip.up, 0);
+    }
 }
 
 void
@@ -225,12 +260,23 @@ adapter_remove(adapter *self)
         }
         *link = self->next;
         self->listed = false;
+        connection_remove(&self->connection);
     }
     global_unlock();
     platform_mutex_lock(&self->lock);
     self->removed = true;
-    if (self->session != NULL) {
-        self->terminate(self->session);
+    end_session(self);
+    platform_mutex_unlock(&self->lock);
+}
+
+void
+adapter_set_enabled(adapter *self, bool enabled)
+{
+    platform_mutex_lock(&self->lock);
+    atom_u32_store(&self->disabled, enabled ? 0 : 1);
+    interfaces_set_enabled(&self->ip, enabled);
+    if (!enabled) {
+        end_session(self);
     }
     platform_mutex_unlock(&self->lock);
 }
@@ -254,21 +300,17 @@ DWORD
 adapter_driver_version(void)
 {
     global_lock();
-    DWORD version = driver_version;
+    DWORD version = foreign_version != 0 ? foreign_version : all != NULL ? DRIVER_VERSION : 0;
     global_unlock();
     return version;
 }
 
-bool
-adapter_unload_driver(void)
+void
+adapter_set_driver_version(DWORD version)
 {
     global_lock();
-    bool unused = all == NULL;
-    if (unused) {
-        driver_version = 0;
-    }
+    foreign_version = version;
     global_unlock();
-    return unused;
 }
 
 void

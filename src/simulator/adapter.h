@@ -6,6 +6,7 @@
 #ifndef SIMULATOR_ADAPTER_H
 #define SIMULATOR_ADAPTER_H
 
+#include "connections.h"
 #include "counters.h"
 #include "interfaces.h"
 #include "wintun.h"
@@ -20,11 +21,10 @@ typedef struct adapter {
     struct WINTUN_SESSION *session;
     void (*terminate)(struct WINTUN_SESSION *session); /* ends the rings of one */
     bool removed;
+    atom_u32 disabled;
 
-    WCHAR name[WINTUN_MAX_ADAPTER_NAME];
-    char utf8[WINTUN_MAX_ADAPTER_NAME * 3];
+    connection connection; /* with its name, under the global lock, and LUID */
     GUID guid;
-    NET_LUID luid;
     NET_IFINDEX index;
     interfaces ip;
     counters counters;
@@ -36,22 +36,26 @@ struct WINTUN_ADAPTER {
     bool creator; /* closing it removes the adapter */
 };
 
-/* Return a handle, or NULL and a Win32 code. */
-struct WINTUN_ADAPTER *adapter_create(const WCHAR *name, const GUID *guid, DWORD *code);
+/* Return a handle, or NULL and a Win32 code. The first takes the name away from whoever has it. */
+struct WINTUN_ADAPTER *adapter_create(const WCHAR *name, const GUID *guid,
+                                      connection_renaming *renamed, DWORD *code);
 struct WINTUN_ADAPTER *adapter_open(const WCHAR *name, DWORD *code);
 void adapter_close(struct WINTUN_ADAPTER *handle);
 
 /* Takes the adapter out of the list and ends its session's rings. */
 void adapter_remove(adapter *self);
 
+/* Disables the adapter, which ends its session's rings and takes its IP interfaces with what was
+ * set on them, or enables it again. */
+void adapter_set_enabled(adapter *self, bool enabled);
+
 /* Return a counted reference, or NULL. The second goes by the LUID, or by the index if that is 0.
  */
 adapter *adapter_find(const char *utf8);
 adapter *adapter_find_interface(const NET_LUID *luid, NET_IFINDEX index);
 
-/* Stores the LUID of the adapter that the system shows under a name, whose case does not matter;
- * false if there is none. */
-bool adapter_find_alias(const WCHAR *name, NET_LUID *luid);
+/* The adapter's name at this moment. */
+void adapter_copy_name(adapter *self, WCHAR name[WINTUN_MAX_ADAPTER_NAME]);
 
 void adapter_retain(adapter *self);
 void adapter_release(adapter *self);
@@ -60,11 +64,12 @@ void adapter_release(adapter *self);
 typedef void (*adapter_visitor)(void *context, adapter *self);
 void adapter_visit(adapter_visitor visit, void *context);
 
-/* The version of the driver, 0 while none is loaded; loaded by the first adapter. */
+/* The version of the driver that is loaded: by another program, or as long as there is an adapter;
+ * 0 for none. */
 DWORD adapter_driver_version(void);
 
-/* False if an adapter exists. */
-bool adapter_unload_driver(void);
+/* Has another program load a driver of this version; 0: it is gone. */
+void adapter_set_driver_version(DWORD version);
 
 void adapter_count(DWORD *adapters, DWORD *handles);
 

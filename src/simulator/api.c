@@ -11,6 +11,12 @@
 #include "session.h"
 #include "text.h"
 
+/* With " Tunnel" behind it, it is the description of the device. */
+#define MAX_TUNNEL_TYPE 128
+
+/* SetupAPI's code for a driver package that a device still needs. */
+#define DRIVER_IN_USE 0xE000023D
+
 /* Whether the test that runs has asked for this call to fail. */
 static bool
 fails(fault_function function)
@@ -22,38 +28,63 @@ fails(fault_function function)
     return code != ERROR_SUCCESS;
 }
 
-static bool
-is_name(const WCHAR *name)
-{
-    size_t length = name != NULL ? text_utf16_length(name, WINTUN_MAX_ADAPTER_NAME) : 0;
-    return length > 0 && length < WINTUN_MAX_ADAPTER_NAME;
-}
-
+/* In the form of the official library's lines. */
 static void
-log_failure(const char *doing, DWORD code)
+log_failure(const char *what, DWORD code)
 {
-    log_line(WINTUN_LOG_ERR, "Simulator: %s failed (code 0x%08lX)", doing,
-             (unsigned long)fault_last_error(code));
+    char text[256];
+    code = fault_last_error(code);
+    platform_error_text(code, text, sizeof(text));
+    log_line(WINTUN_LOG_ERR, "%s: %s. (Code 0x%08lX)", what, text, (unsigned long)code);
 }
 
 /* --- Adapters -------------------------------------------------------------------------------- */
+
+static void
+log_renaming(const connection_renaming *renamed)
+{
+    char before[4 * WINTUN_MAX_ADAPTER_NAME];
+    char after[4 * WINTUN_MAX_ADAPTER_NAME];
+    text_to_utf8(renamed->before, before, sizeof(before));
+    text_to_utf8(renamed->after, after, sizeof(after));
+    if (renamed->before[0] != 0) {
+        log_line(renamed->foreign ? WINTUN_LOG_ERR : WINTUN_LOG_INFO,
+                 "Renamed connection \"%s\" to \"%s\"", before, after);
+    }
+}
+
+static WINTUN_ADAPTER_HANDLE
+create(const WCHAR *name, const WCHAR *tunnel_type, const GUID *guid, DWORD *code)
+{
+    connection_renaming renamed;
+    if (name == NULL || tunnel_type == NULL) {
+        *code = ERROR_INVALID_PARAMETER;
+        return NULL;
+    }
+    if (text_utf16_length(tunnel_type, MAX_TUNNEL_TYPE + 1) > MAX_TUNNEL_TYPE) {
+        *code = ERROR_BUFFER_OVERFLOW;
+        return NULL;
+    }
+    WINTUN_ADAPTER_HANDLE handle = adapter_create(name, guid, &renamed, code);
+    if (handle != NULL) {
+        log_renaming(&renamed);
+    }
+    return handle;
+}
 
 WINTUN_ADAPTER_HANDLE WINAPI
 WintunCreateAdapter(const WCHAR *Name, const WCHAR *TunnelType, const GUID *RequestedGUID)
 {
     DWORD code = fault_code(FAULT_WintunCreateAdapter);
     WINTUN_ADAPTER_HANDLE handle = NULL;
+    log_line(WINTUN_LOG_INFO, "Creating adapter");
     if (code == ERROR_SUCCESS) {
-        code = ERROR_INVALID_PARAMETER;
-        handle = is_name(Name) && is_name(TunnelType) ? adapter_create(Name, RequestedGUID, &code)
-                                                      : NULL;
+        handle = create(Name, TunnelType, RequestedGUID, &code);
     }
     if (handle == NULL) {
-        log_failure("creating an adapter", code);
+        log_failure("Failed to create adapter", code);
         last_error_set(fault_last_error(code));
-        return NULL;
     }
-    log_line(WINTUN_LOG_INFO, "Simulator: created adapter \"%s\"", handle->adapter->utf8);
     return handle;
 }
 
@@ -64,10 +95,12 @@ WintunOpenAdapter(const WCHAR *Name)
     WINTUN_ADAPTER_HANDLE handle = NULL;
     if (code == ERROR_SUCCESS) {
         code = ERROR_INVALID_PARAMETER;
-        handle = is_name(Name) ? adapter_open(Name, &code) : NULL;
+        handle = Name != NULL ? adapter_open(Name, &code) : NULL;
     }
     if (handle == NULL) {
-        log_failure("opening an adapter", code);
+        log_failure(code == ERROR_NOT_FOUND ? "Failed to find matching adapter name"
+                                            : "Failed to open adapter",
+                    code);
         last_error_set(fault_last_error(code));
     }
     return handle;
@@ -79,9 +112,6 @@ WintunCloseAdapter(WINTUN_ADAPTER_HANDLE Adapter)
     if (fails(FAULT_WintunCloseAdapter) || Adapter == NULL) {
         return;
     }
-    if (Adapter->creator) {
-        log_line(WINTUN_LOG_INFO, "Simulator: removing adapter \"%s\"", Adapter->adapter->utf8);
-    }
     adapter_close(Adapter);
 }
 
@@ -89,7 +119,7 @@ void WINAPI
 WintunGetAdapterLUID(WINTUN_ADAPTER_HANDLE Adapter, NET_LUID *Luid)
 {
     if (!fails(FAULT_WintunGetAdapterLUID)) {
-        *Luid = Adapter->adapter->luid;
+        *Luid = Adapter->adapter->connection.luid;
     }
 }
 
@@ -101,9 +131,9 @@ WintunDeleteDriver(void)
     if (fails(FAULT_WintunDeleteDriver)) {
         return FALSE;
     }
-    if (!adapter_unload_driver()) {
-        log_line(WINTUN_LOG_WARN, "Simulator: the driver is in use and is not deleted");
-        last_error_set(ERROR_DEVICE_IN_USE);
+    if (adapter_driver_version() != 0) {
+        log_failure("Failed to delete driver", DRIVER_IN_USE);
+        last_error_set(DRIVER_IN_USE);
         return FALSE;
     }
     return TRUE;
@@ -141,7 +171,7 @@ WintunStartSession(WINTUN_ADAPTER_HANDLE Adapter, DWORD Capacity)
         session = session_start(Adapter->adapter, Capacity, &code);
     }
     if (session == NULL) {
-        log_failure("starting a session", code);
+        log_failure("Failed to register rings", code);
         last_error_set(fault_last_error(code));
     }
     return session;

@@ -149,8 +149,27 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorKeepPacket(const char *Adapter, BOO
 /* The driver does not see what is sent next until something is sent after it. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorLoseWakeup(const char *Adapter);
 
-/* The adapter goes away under its client, as when it is disabled or removed by hand. */
+/* The adapter goes away under its client, as when it is removed by hand. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorRemoveAdapter(const char *Adapter);
+
+/* The adapter is disabled by hand, which ends its session and takes its addresses, or enabled
+ * again: then its handles can start sessions. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetEnabled(const char *Adapter, BOOL Enabled);
+
+/* Adds a network connection that is not Wintun's, such as "Ethernet"; WintunSimulatorReset removes
+ * it. ERROR_ALREADY_EXISTS: the name is taken; others: Windows refuses the name. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorAddConnection(const char *Name);
+
+/* Writes the name of a connection, of an adapter or not, by an index from 0, as UTF-8 that is cut
+ * off at Capacity. ERROR_NO_MORE_ITEMS: there is none. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorConnectionName(DWORD Index, char *Name,
+                                                            DWORD Capacity);
+
+/* Whether the system has the stack of a family (2: IPv4, 23: IPv6) at all. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetStack(DWORD Family, BOOL Present);
+
+/* Another program has a driver of this version loaded (major << 16 | minor); 0: not any more. */
+SIMULATOR_EXPORT void WINAPI WintunSimulatorSetDriverVersion(DWORD Version);
 
 /* Writes an impossible packet size into the ring, in front of the client's next receive. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorCorruptRing(const char *Adapter);
@@ -169,7 +188,8 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetFamilyDelay(const char *Adapter,
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorLog(DWORD Level, DWORD64 Timestamp,
                                                  const char *Message, DWORD Count, BOOL Wait);
 
-/* Forgets every fault, delay and setting. Adapters that exist stay as they are. */
+/* Forgets every fault, delay, setting, added connection, missing stack and other driver. Adapters
+ * that exist stay as they are. */
 SIMULATOR_EXPORT void WINAPI WintunSimulatorReset(void);
 
 #endif

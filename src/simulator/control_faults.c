@@ -33,18 +33,6 @@ WintunSimulatorSetDelay(const char *Function, DWORD Milliseconds)
 }
 
 DWORD WINAPI
-WintunSimulatorRemoveAdapter(const char *Adapter)
-{
-    adapter *found = Adapter != NULL ? adapter_find(Adapter) : NULL;
-    if (found == NULL) {
-        return Adapter != NULL ? ERROR_NOT_FOUND : ERROR_INVALID_PARAMETER;
-    }
-    adapter_remove(found);
-    adapter_release(found);
-    return ERROR_SUCCESS;
-}
-
-DWORD WINAPI
 WintunSimulatorCorruptRing(const char *Adapter)
 {
     DWORD code;

@@ -113,7 +113,11 @@ WintunSimulatorReset(void)
 {
     fault_reset();
     log_reap_threads();
+    interfaces_set_stack(SETTINGS_IPV4, true);
+    interfaces_set_stack(SETTINGS_IPV6, true);
+    adapter_set_driver_version(0);
     global_lock();
     settings_reset();
+    connection_reset();
     global_unlock();
 }

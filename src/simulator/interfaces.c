@@ -47,9 +47,26 @@ address_size(ADDRESS_FAMILY family)
 
 /* --- Families -------------------------------------------------------------------------------- */
 
+static atom_u32 absent_stacks[SETTINGS_FAMILIES];
+
+bool
+interfaces_has_stack(int family)
+{
+    return family < SETTINGS_FAMILIES && atom_u32_load(&absent_stacks[family]) == 0;
+}
+
+void
+interfaces_set_stack(int family, bool present)
+{
+    atom_u32_store(&absent_stacks[family], present ? 0 : 1);
+}
+
 int64_t
 interfaces_ready_in_ns(interfaces *all, int family)
 {
+    if (!interfaces_has_stack(family) || atom_u32_load(&all->disabled) != 0) {
+        return -1;
+    }
     uint32_t delay_ms = atom_u32_load(&all->delay_ms[family]);
     if (delay_ms == 0) {
         return 0;
@@ -66,6 +83,14 @@ check_ready(interfaces *all, ADDRESS_FAMILY family)
 {
     return interfaces_ready_in_ns(all, interfaces_family(family)) == 0 ? ERROR_SUCCESS
                                                                        : ERROR_NOT_FOUND;
+}
+
+/* Without the family's stack an address cannot be one at all. */
+static DWORD
+check_ready_for_address(interfaces *all, ADDRESS_FAMILY family)
+{
+    return interfaces_has_stack(interfaces_family(family)) ? check_ready(all, family)
+                                                           : ERROR_NOT_SUPPORTED;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------ */
@@ -191,7 +216,7 @@ interfaces_add_address(interfaces *all, const MIB_UNICASTIPADDRESS_ROW *row)
     ADDRESS_FAMILY family = row->Address.si_family;
     UCHAR longest = family == IP_HELPER_IPV4 ? 32 : 128;
     const UCHAR *address = interfaces_address_bytes(row);
-    DWORD code = check_ready(all, family);
+    DWORD code = check_ready_for_address(all, family);
     if (code != ERROR_SUCCESS) {
         return code;
     }
@@ -218,7 +243,7 @@ DWORD
 interfaces_remove_address(interfaces *all, const MIB_UNICASTIPADDRESS_ROW *row)
 {
     ADDRESS_FAMILY family = row->Address.si_family;
-    DWORD code = check_ready(all, family);
+    DWORD code = check_ready_for_address(all, family);
     if (code != ERROR_SUCCESS) {
         return code;
     }
@@ -297,6 +322,34 @@ add_link_local(interfaces *all)
     return append(all, &row);
 }
 
+static void
+set_defaults(interfaces *all)
+{
+    for (int family = 0; family < SETTINGS_FAMILIES; family++) {
+        all->mtu[family] = MAX_MTU;
+        all->metric[family] = DEFAULT_METRIC;
+        all->automatic_metric[family] = TRUE;
+    }
+}
+
+void
+interfaces_set_enabled(interfaces *all, bool enabled)
+{
+    platform_mutex_lock(&all->lock);
+    if (!enabled) {
+        size_t kept = 0;
+        for (size_t i = 0; i < all->count; i++) {
+            if ((int)all->addresses[i].PrefixOrigin != ORIGIN_MANUAL) {
+                all->addresses[kept++] = all->addresses[i];
+            }
+        }
+        all->count = kept;
+        set_defaults(all);
+    }
+    atom_u32_store(&all->disabled, enabled ? 0 : 1);
+    platform_mutex_unlock(&all->lock);
+}
+
 bool
 interfaces_init(interfaces *all, NET_LUID luid, NET_IFINDEX index, const DWORD *delay_ms)
 {
@@ -307,10 +360,8 @@ interfaces_init(interfaces *all, NET_LUID luid, NET_IFINDEX index, const DWORD *
     all->created_ns = platform_clock_ns();
     for (int family = 0; family < SETTINGS_FAMILIES; family++) {
         atom_u32_store(&all->delay_ms[family], delay_ms[family]);
-        all->mtu[family] = MAX_MTU;
-        all->metric[family] = DEFAULT_METRIC;
-        all->automatic_metric[family] = TRUE;
     }
+    set_defaults(all);
     return add_link_local(all) == ERROR_SUCCESS;
 }
 

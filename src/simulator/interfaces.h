@@ -27,7 +27,8 @@ typedef struct interfaces {
     NET_IFINDEX index;
     int64_t created_ns;
     atom_u32 delay_ms[SETTINGS_FAMILIES];
-    atom_u32 up; /* a session is there */
+    atom_u32 up;       /* a session is there */
+    atom_u32 disabled; /* no interface is there */
     ULONG mtu[SETTINGS_FAMILIES];
     ULONG metric[SETTINGS_FAMILIES];
     BOOLEAN automatic_metric[SETTINGS_FAMILIES];
@@ -42,6 +43,15 @@ int interfaces_family(ADDRESS_FAMILY family);
 /* False if there is no memory. */
 bool interfaces_init(interfaces *all, NET_LUID luid, NET_IFINDEX index, const DWORD *delay_ms);
 void interfaces_destroy(interfaces *all);
+
+/* Whether the system has the stack of a family (SETTINGS_IPV4 or SETTINGS_IPV6); it has both unless
+ * a test takes one away. */
+bool interfaces_has_stack(int family);
+void interfaces_set_stack(int family, bool present);
+
+/* Takes the interfaces of an adapter that is disabled, with what was set on them, or gives them
+ * back as new. */
+void interfaces_set_enabled(interfaces *all, bool enabled);
 
 /* Nanoseconds until a family's interface is there: 0 if it is, negative if it will never be. */
 int64_t interfaces_ready_in_ns(interfaces *all, int family);

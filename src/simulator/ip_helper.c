@@ -13,6 +13,7 @@
 
 #include "adapter.h"
 #include "faults.h"
+#include "global.h"
 #include "text.h"
 
 /* An adapter that a row names, with its family checked; NULL and a Win32 code. */
@@ -161,6 +162,9 @@ GetUnicastIpAddressTable(ADDRESS_FAMILY Family, MIB_UNICASTIPADDRESS_TABLE **Tab
     if (Family != IP_HELPER_UNSPEC && interfaces_family(Family) == SETTINGS_FAMILIES) {
         return ERROR_INVALID_PARAMETER;
     }
+    if (Family != IP_HELPER_UNSPEC && !interfaces_has_stack(interfaces_family(Family))) {
+        return ERROR_NOT_SUPPORTED;
+    }
     table all = {Family, NULL, 0, 0, false};
     adapter_visit(add_rows, &all);
     MIB_UNICASTIPADDRESS_TABLE *result =
@@ -233,9 +237,11 @@ ConvertInterfaceLuidToAlias(const NET_LUID *Luid, WCHAR *Alias, SIZE_T Length)
     if (found == NULL) {
         return ERROR_INVALID_PARAMETER;
     }
-    size_t size = text_utf16_length(found->name, WINTUN_MAX_ADAPTER_NAME) + 1;
+    WCHAR name[WINTUN_MAX_ADAPTER_NAME];
+    adapter_copy_name(found, name);
+    size_t size = text_utf16_length(name, WINTUN_MAX_ADAPTER_NAME) + 1;
     if (size <= Length) {
-        memcpy(Alias, found->name, size * sizeof(WCHAR));
+        memcpy(Alias, name, size * sizeof(WCHAR));
     } else {
         code = ERROR_NOT_ENOUGH_MEMORY;
     }
@@ -250,6 +256,14 @@ ConvertInterfaceAliasToLuid(const WCHAR *Alias, NET_LUID *Luid)
     if (code != ERROR_SUCCESS) {
         return code;
     }
-    return Alias != NULL && adapter_find_alias(Alias, Luid) ? ERROR_SUCCESS
-                                                            : ERROR_INVALID_PARAMETER;
+    if (Alias == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    global_lock();
+    const connection *found = connection_find(Alias);
+    if (found != NULL) {
+        *Luid = found->luid;
+    }
+    global_unlock();
+    return found != NULL ? ERROR_SUCCESS : ERROR_INVALID_PARAMETER;
 }

@@ -93,7 +93,7 @@ terminate(struct WINTUN_SESSION *self)
 static struct WINTUN_SESSION *
 start_locked(adapter *owner, DWORD capacity, DWORD *code)
 {
-    if (owner->removed) {
+    if (owner->removed || atom_u32_load(&owner->disabled) != 0) {
         *code = ERROR_FILE_NOT_FOUND;
         return NULL;
     }
@@ -159,8 +159,10 @@ session_end(struct WINTUN_SESSION *self)
     unlist(self);
     /* Whoever controls the far side does so under this lock: afterwards nobody can get here. */
     platform_mutex_lock(&owner->lock);
-    owner->session = NULL;
-    atom_u32_store(&owner->ip.up, 0);
+    if (owner->session == self) {
+        owner->session = NULL;
+        atom_u32_store(&owner->ip.up, 0);
+    }
     platform_mutex_unlock(&owner->lock);
     destroy(self);
     adapter_release(owner);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 typedef struct named_settings {
     struct named_settings *next;
     settings values;
@@ -20,7 +22,7 @@ static named_settings *
 find(const char *name)
 {
     named_settings *found = all;
-    while (found != NULL && strcmp(found->name, name) != 0) {
+    while (found != NULL && !text_is_same_utf8(found->name, name)) {
         found = found->next;
     }
     return found;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What was asked for an adapter, by its name, before or after it was created.
+ * What was asked for an adapter, by its name in any case, before or after it was created.
  */
 #ifndef SIMULATOR_SETTINGS_H
 #define SIMULATOR_SETTINGS_H

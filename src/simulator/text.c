@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "wintun.h"
+
 size_t
 text_utf16_length(const WCHAR *text, size_t limit)
 {
@@ -134,4 +136,31 @@ text_is_same_name(const WCHAR *one, const WCHAR *other)
         other++;
     }
     return *one == 0 && *other == 0;
+}
+
+/* A character beyond the first plane has one case here. */
+static bool
+is_same_code(uint32_t one, uint32_t other)
+{
+    return one == other ||
+           (one < 0x10000 && other < 0x10000 && to_upper((WCHAR)one) == to_upper((WCHAR)other));
+}
+
+bool
+text_is_same_utf8(const char *one, const char *other)
+{
+    while (*one != '\0' && *other != '\0') {
+        if (!is_same_code(decode_utf8(&one), decode_utf8(&other))) {
+            return false;
+        }
+    }
+    return *one == *other;
+}
+
+bool
+text_is_same_in_utf8(const WCHAR *one, const char *other)
+{
+    char utf8[4 * WINTUN_MAX_ADAPTER_NAME];
+    text_to_utf8(one, utf8, sizeof(utf8));
+    return text_is_same_utf8(utf8, other);
 }

@@ -22,4 +22,8 @@ void text_to_utf16(const char *utf8, WCHAR *text, size_t capacity);
  * have two cases here are those of Latin (up to U+017F), Greek (without accents) and Cyrillic. */
 bool text_is_same_name(const WCHAR *one, const WCHAR *other);
 
+/* The same of a name that the control functions give, and of two such names. */
+bool text_is_same_in_utf8(const WCHAR *one, const char *other);
+bool text_is_same_utf8(const char *one, const char *other);
+
 #endif

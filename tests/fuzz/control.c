@@ -283,7 +283,7 @@ use_far_side(const char *name, fuzz_input *input)
     DWORD size = fuzz_u8(input);
     DWORD done = 0;
     BYTE *packet;
-    switch (fuzz_u8(input) % 6) {
+    switch (fuzz_u8(input) % 7) {
     case 0:
         packet = fuzz_bytes(input, size);
         (void)WintunSimulatorDeliver(name, packet, &size, 1);
@@ -308,8 +308,57 @@ use_far_side(const char *name, fuzz_input *input)
     case 4:
         (void)WintunSimulatorPing(name, size, fuzz_u32(input));
         break;
+    case 6: {
+        DWORD sizes[5];
+        packet = calloc(1, 4 * 255);
+        REQUIRE(packet != NULL);
+        for (DWORD i = 0; i < size % 5; i++) {
+            sizes[i] = fuzz_u8(input);
+        }
+        (void)WintunSimulatorDeliver(name, packet, sizes, size % 5);
+        free(packet);
+        break;
+    }
     default:
         (void)WintunSimulatorGetStatistics(name, &statistics);
+        break;
+    }
+}
+
+static void
+change_system(const char *name, fuzz_input *input)
+{
+    char known[32];
+    DWORD value = fuzz_u8(input);
+    switch (fuzz_u8(input) % 9) {
+    case 0:
+        (void)WintunSimulatorSetEnabled(name, (BOOL)(value % 2));
+        break;
+    case 1:
+        (void)WintunSimulatorAddConnection(name);
+        break;
+    case 2:
+        if (WintunSimulatorConnectionName(value % 8, known, value % sizeof(known)) == 0) {
+            REQUIRE(strlen(known) < value % sizeof(known));
+        }
+        break;
+    case 3:
+        (void)WintunSimulatorSetStack(fuzz_u8(input), (BOOL)(value % 2));
+        break;
+    case 4:
+        WintunSimulatorSetDriverVersion(value);
+        break;
+    case 5:
+        (void)WintunSimulatorKeepPacket(name, (BOOL)(value % 2));
+        break;
+    case 6:
+        (void)WintunSimulatorLoseWakeup(name);
+        break;
+    case 7:
+        (void)WintunSimulatorOverrunRing(name);
+        break;
+    default:
+        (void)WintunSimulatorFunctionName(value);
         break;
     }
 }
@@ -377,7 +426,7 @@ static void
 step(world *all, fuzz_input *input)
 {
     uint32_t slot = fuzz_u8(input) % ADAPTERS;
-    uint32_t kind = fuzz_u8(input) % 4;
+    uint32_t kind = fuzz_u8(input) % 5;
     if (kind == 0) {
         use_wintun(all, input, slot);
     } else if (kind == 1) {
@@ -386,6 +435,8 @@ step(world *all, fuzz_input *input)
         char *name = take_utf8(input);
         if (kind == 2) {
             use_far_side(name, input);
+        } else if (kind == 4) {
+            change_system(name, input);
         } else {
             set_up(name, input);
         }

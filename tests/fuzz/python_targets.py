@@ -216,6 +216,11 @@ def control(data: bytes) -> None:
         lambda: simulator.drop(text),
         lambda: simulator.deliver_chain(text, [data] * (first % 5)),
         lambda: simulator.keep_packet(text),
+        lambda: simulator.add_connection(text),
+        lambda: simulator.disable_adapter(text),
+        lambda: simulator.enable_adapter(text),
+        lambda: simulator.set_stack(first, bool(second % 2)),
+        lambda: simulator.set_driver_version((first, second)),
         lambda: simulator.return_packet(text),
         lambda: simulator.lose_wakeup(text),
         lambda: simulator.overrun_ring(text),
@@ -224,7 +229,7 @@ def control(data: bytes) -> None:
         for call in calls:
             try:
                 call()
-            except (ValueError, LookupError):
+            except (ValueError, LookupError, FileExistsError):
                 continue
     finally:
         simulator.reset()

@@ -10,6 +10,7 @@ from typing import Callable
 
 import pytest
 
+import wintun
 from wintun import simulator
 
 from .raw import api, create, last_error, luid_of, wide
@@ -60,10 +61,16 @@ def test_adapters_differ_in_luid_guid_and_index(handles: list[int], name: str) -
     assert [len(values) for values in seen.values()] == [20, 20, 20]
 
 
-def test_a_name_is_taken_until_its_creator_closes(handles: list[int], name: str) -> None:
+def alias_of(adapter: int) -> str:
+    """The name by which the system shows an adapter."""
+    luid = ctypes.c_uint64(luid_of(adapter))
+    alias = ctypes.create_string_buffer(2 * 257)
+    assert api.ConvertInterfaceLuidToAlias(ctypes.byref(luid), alias, 257) == 0
+    return alias.raw.decode("utf-16-le").partition("\0")[0]
+
+
+def test_only_its_creator_removes_an_adapter(handles: list[int], name: str) -> None:
     handles.append(create(name) or 0)
-    assert create(name) is None
-    assert last_error() == 183
     opened = api.WintunOpenAdapter(wide(name))
     assert luid_of(opened) == luid_of(handles[0])
     api.WintunCloseAdapter(handles.pop())
@@ -76,17 +83,104 @@ def test_a_name_is_taken_until_its_creator_closes(handles: list[int], name: str)
     assert luid_of(handles[1]) == luid_of(handles[0])
     api.WintunCloseAdapter(handles.pop())
     handles.append(api.WintunOpenAdapter(wide(name)))
-    assert handles[1] is not None, "only its creator removes an adapter"
+    assert handles[1] is not None
 
 
-@pytest.mark.parametrize("bad", ["", "n" * 128, "\U0001f600" * 64])
-def test_a_name_has_1_to_127_code_units(name: str, bad: str) -> None:
+def test_a_name_is_taken_away_from_whoever_has_it(handles: list[int], name: str) -> None:
+    for _ in range(3):
+        handles.append(create(name) or 0)
+    assert [alias_of(handle) for handle in handles] == [f"{name} 1", f"{name} 2", name]
+    for handle in handles[:3]:
+        opened = api.WintunOpenAdapter(wide(alias_of(handle)))
+        assert luid_of(opened) == luid_of(handle)
+        assert simulator.statistics(alias_of(handle)).delivered_packets == 0
+        api.WintunCloseAdapter(opened)
+    session = api.WintunStartSession(handles[0], 0x20000)
+    assert session is not None, "its handles live on"
+    api.WintunEndSession(session)
+    api.WintunCloseAdapter(handles.pop(1))
+    handles.append(create(name.upper()) or 0)
+    assert [alias_of(handle) for handle in handles] == [
+        f"{name} 1",
+        f"{name.upper()} 2",
+        name.upper(),
+    ]
+
+
+def test_a_foreign_connection_is_renamed_as_well_and_the_log_says_so(
+    handles: list[int],
+) -> None:
+    simulator.add_connection("Ethernet")
+    lines: list[tuple[int, str]] = []
+    wintun.set_logger(lambda level, _time, line: lines.append((level, line)))
+    handles.append(create("ethernet") or 0)
+    wintun.set_logger(None)
+    assert alias_of(handles[0]) == "ethernet"
+    assert simulator.connections() == ["ethernet", "ethernet 1"]
+    renamed = [line for level, line in lines if level == wintun.LOG_ERR]
+    assert len(renamed) == 1
+    assert "Ethernet" in renamed[0]
+    assert "ethernet 1" in renamed[0]
+
+
+def test_a_long_name_that_is_taken_leaves_no_room_for_a_number(handles: list[int]) -> None:
+    handles.append(create("n" * 126) or 0)
+    assert create("N" * 126) is None
+    assert last_error() == 111
+    assert alias_of(handles[0]) == "n" * 126
+    assert simulator.counts().adapters == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ("n" * 128, 111),
+        ("\U0001f600" * 64, 111),
+        *((f"a{refused}b", 123) for refused in '\\/:*?"<>|\t\n\x01\x1f'),
+    ],
+)
+def test_a_name_that_windows_refuses_is_refused(bad: str, code: int) -> None:
     assert create(bad) is None
-    assert last_error() == 87
-    assert api.WintunCreateAdapter(wide(name), wide(bad), None) is None
-    assert last_error() == 87
+    assert last_error() == code
     assert api.WintunOpenAdapter(wide(bad)) is None
-    assert last_error() == 87
+    assert last_error() == 1168
+    assert simulator.counts().adapters == 0
+
+
+@pytest.mark.parametrize(("units", "code"), [(0, 0), (128, 0), (129, 111), (300, 111)])
+def test_a_tunnel_type_has_up_to_128_code_units(
+    handles: list[int], name: str, units: int, code: int
+) -> None:
+    handle = api.WintunCreateAdapter(wide(name), wide("t" * units), None)
+    if code:
+        assert handle is None
+        assert last_error() == code
+    else:
+        handles.append(handle)
+
+
+def test_no_two_adapters_have_one_guid(handles: list[int], name: str) -> None:
+    guid = uuid.uuid4().bytes_le
+    handles.append(create(name, guid) or 0)
+    assert create(f"{name} b", guid) is None
+    assert last_error() == 0x800700B7
+    assert create(name, guid) is None
+    assert alias_of(handles[0]) == name, "nothing was renamed"
+    api.WintunCloseAdapter(handles.pop())
+    handles.append(create(name, guid) or 0)
+    assert handles[0]
+
+
+def test_a_name_is_found_in_any_case(handles: list[int]) -> None:
+    handles.append(create("Größe Ä") or 0)
+    for name in ("GRÖßE ä", "größe Ä"):
+        handles.append(api.WintunOpenAdapter(wide(name)))
+        assert luid_of(handles[-1]) == luid_of(handles[0])
+        assert simulator.statistics(name).delivered_packets == 0
+    simulator.set_wire("größe ä", "memory")
+    session = api.WintunStartSession(handles[0], 0x20000)
+    assert simulator.deliver("GRÖßE Ä", b"")
+    api.WintunEndSession(session)
 
 
 @pytest.mark.parametrize("good", ["n" * 127, "\U0001f600" * 63, "\ud800 alone", "größer"])
@@ -132,16 +226,33 @@ def test_an_alias_that_nobody_has_leads_nowhere(handles: list[int], other: str) 
     assert api.ConvertInterfaceAliasToLuid(None, ctypes.byref(found)) == 87
 
 
-def test_the_drivers_version_is_known_while_it_is_loaded(handles: list[int], name: str) -> None:
-    assert api.WintunDeleteDriver() == 1
-    assert api.WintunGetRunningDriverVersion() == 0
-    assert last_error() == 2
+def test_the_driver_is_loaded_for_as_long_as_there_is_an_adapter(
+    handles: list[int], name: str
+) -> None:
+    def check_absent() -> None:
+        assert api.WintunGetRunningDriverVersion() == 0
+        assert last_error() == 2
+        assert api.WintunDeleteDriver() == 1
+
+    check_absent()
     handles.append(create(name) or 0)
+    handles.append(api.WintunOpenAdapter(wide(name)))
     assert api.WintunGetRunningDriverVersion() == 0x0000000E
     assert api.WintunDeleteDriver() == 0, "an adapter is there"
+    assert last_error() == 0xE000023D
+    api.WintunCloseAdapter(handles.pop(0))
+    check_absent()
+
+
+def test_another_program_may_have_another_driver_loaded(handles: list[int], name: str) -> None:
+    simulator.set_driver_version((0, 8))
+    assert api.WintunGetRunningDriverVersion() == 8
+    handles.append(create(name) or 0)
+    assert api.WintunGetRunningDriverVersion() == 8
     api.WintunCloseAdapter(handles.pop())
-    assert api.WintunGetRunningDriverVersion() == 0x0000000E, "it stays loaded"
-    assert api.WintunDeleteDriver() == 1
+    assert api.WintunDeleteDriver() == 0
+    assert last_error() == 0xE000023D
+    simulator.set_driver_version(None)
     assert api.WintunGetRunningDriverVersion() == 0
 
 

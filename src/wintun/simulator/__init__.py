@@ -44,7 +44,16 @@ from ._driver import (
 )
 from ._faults import calls, fault, functions, log, set_delay, set_fault
 from ._kernel_tun import KernelTun, mirror, open_tun
-from ._system import remove_adapter, set_family_delay
+from ._system import (
+    add_connection,
+    connections,
+    disable_adapter,
+    enable_adapter,
+    remove_adapter,
+    set_driver_version,
+    set_family_delay,
+    set_stack,
+)
 from ._wires import Wire, collect, deliver, deliver_chain, drain, fill, ping, set_wire
 
 __all__ = [
@@ -52,14 +61,18 @@ __all__ = [
     "KernelTun",
     "Statistics",
     "Wire",
+    "add_connection",
     "calls",
     "collect",
+    "connections",
     "corrupt_ring",
     "counts",
     "deliver",
     "deliver_chain",
+    "disable_adapter",
     "drain",
     "drop",
+    "enable_adapter",
     "fault",
     "fill",
     "functions",
@@ -77,8 +90,10 @@ __all__ = [
     "resume",
     "return_packet",
     "set_delay",
+    "set_driver_version",
     "set_family_delay",
     "set_fault",
+    "set_stack",
     "set_wire",
     "statistics",
     "use",
@@ -100,7 +115,10 @@ def use() -> None:
 
 
 def reset() -> None:
-    """Forgets every fault, delay and setting. Adapters that exist stay as they are."""
+    """Forgets every fault, delay and setting, with what was added to the system or taken from it.
+
+    Adapters that exist stay as they are.
+    """
     call["Reset"]()
 
 

@@ -25,8 +25,10 @@ MAX_PACKET = 0xFFFF
 SUCCESS = 0
 INVALID_HANDLE = 6
 NOT_SUPPORTED = 50
-BUFFER_OVERFLOW = 111
+BUFFER_OVERFLOW = NAME_TOO_LONG = 111
+INVALID_NAME = 123
 PROC_NOT_FOUND = 127
+ALREADY_EXISTS = 183
 NO_MORE_ITEMS = 259
 NOT_FOUND = 1168
 ADDRESS_NOT_ASSOCIATED = 1228
@@ -55,13 +57,23 @@ _PARAMETERS: dict[str, tuple[type, ...]] = {
     "KeepPacket": (_text, _flag),
     "LoseWakeup": (_text,),
     "RemoveAdapter": (_text,),
+    "SetEnabled": (_text, _flag),
+    "AddConnection": (_text,),
+    "ConnectionName": (u32, ctypes.c_void_p, u32),
+    "SetStack": (u32, _flag),
+    "SetDriverVersion": (u32,),
     "CorruptRing": (_text,),
     "OverrunRing": (_text,),
     "SetFamilyDelay": (_text, u32, u32),
     "Log": (u32, u64, _text, u32, _flag),
     "Reset": (),
 }
-_RESULTS: dict[str, type | None] = {"GetCounts": None, "Reset": None, "FunctionName": _text}
+_RESULTS: dict[str, type | None] = {
+    "GetCounts": None,
+    "Reset": None,
+    "SetDriverVersion": None,
+    "FunctionName": _text,
+}
 
 
 def _load() -> dict[str, ctypes._NamedFuncPointer]:
