@@ -61,7 +61,7 @@ def own(folder: str, windows: bool) -> list[str]:
 
 
 def extension_sources(windows: bool = WINDOWS) -> list[str]:
-    rooms = ("src", "src/objects", "src/core", "src/platform")
+    rooms = ("src", "src/objects", "src/core", "src/offload", "src/platform")
     return [path for room in rooms for path in own(room, windows)]
 
 

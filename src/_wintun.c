@@ -7,6 +7,7 @@
 #include "objects/device.h"
 #include "objects/errors.h"
 #include "objects/logger.h"
+#include "objects/offload.h"
 #include "objects/packet.h"
 #include "objects/packet_batch.h"
 #include "objects/session.h"
@@ -389,7 +390,7 @@ module_execute(PyObject *module)
     }
     initialize_process();
     bool done = initialize_interpreter(module) && errors_add_types(module, state) &&
-                add_constants(module) &&
+                add_constants(module) && offload_add_functions(module) &&
                 add_type(module, &adapter_spec, "Adapter", &state->adapter_type) &&
                 add_type(module, &session_spec, "Session", &state->session_type) &&
                 add_type(module, &packet_spec, "Packet", &state->packet_type) &&

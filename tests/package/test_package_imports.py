@@ -70,6 +70,11 @@ def test_what_is_imported_late_is_there_without_an_import_of_its_own(name: str) 
     assert "wintun" in modules_after(f"import wintun; wintun.{name}")
 
 
+def test_offload_is_not_imported_with_the_package_and_imports_nothing_slow() -> None:
+    assert "wintun.offload" not in modules_after("import wintun")
+    assert not modules_after("import wintun.offload") & set(SLOW_TO_IMPORT)
+
+
 def test_the_command_line_is_not_imported_with_the_package() -> None:
     assert "wintun.cli" not in modules_after("import wintun")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import wintun
-from wintun import _wintun
+from wintun import _wintun, offload
 
 PACKAGE = Path(wintun.__file__).parent
 
@@ -21,6 +21,13 @@ PACKAGE = Path(wintun.__file__).parent
 def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert getattr(wintun, name) is not None
     assert name in dir(wintun)
+
+
+@pytest.mark.parametrize("name", offload.__all__)
+def test_every_function_of_offload_is_documented(name: str) -> None:
+    documentation = inspect.getdoc(getattr(offload, name))
+    assert documentation
+    assert "bytes" in documentation
 
 
 @pytest.mark.parametrize("name", wintun.__all__)
