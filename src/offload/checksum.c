@@ -3,126 +3,102 @@
  * The Internet checksum.
  *
  * It may be summed in words of any size and in this machine's byte order (RFC 1071, section 2).
- * Words of 64 bits are summed here, once whole, where the sum loses its carries, and once their
- * upper halves alone. The sum of the lower halves is what is left of the first without the second:
- * nothing was lost, and there is no carry to wait for. The loops are written so that compilers make
- * vector instructions of them.
+ * Words of 64 bits are summed here, and their carries apart, which are worth as much as the words:
+ * two to the 64th is one more than a multiple of 65535. So no addition waits for the carry of
+ * another, and two sums grow side by side.
  */
 #include "checksum.h"
 
 #include <string.h>
 
-#define BLOCK 16
+#define BLOCK 32
 
-/* The halves' sums do not overflow in so many bytes, nor does the sum of all of them. */
-#define MOST_AT_ONCE ((size_t)1 << 30)
-
-typedef struct lanes {
-    uint64_t whole[2];
-    uint64_t upper[2];
-} lanes;
+static inline uint64_t
+get_word(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
 
 static inline void
-add_block(lanes *sums, const uint64_t words[2])
+add_word(uint64_t *sum, uint64_t *carries, uint64_t word)
 {
-    for (int i = 0; i < 2; i++) {
-        sums->whole[i] += words[i];
-        sums->upper[i] += words[i] >> 32;
-    }
+    *sum += word;
+    *carries += *sum < word;
 }
 
-static bool
-is_little_endian(void)
-{
-    const uint16_t one = 1;
-    uint8_t first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
-
-static uint32_t
-fold_lanes(const lanes *sums)
+/* The sum of fewer bytes than a block, as one of 64-bit words. */
+static inline uint64_t
+sum_rest(const uint8_t *bytes, size_t size)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < 2; i++) {
-        sum += sums->upper[i] + (sums->whole[i] - (sums->upper[i] << 32));
+    uint64_t carries = 0;
+    for (; size >= 8; size -= 8) {
+        add_word(&sum, &carries, get_word(bytes));
+        bytes += 8;
     }
-    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    uint32_t folded = checksum_fold((uint32_t)sum);
-    return is_little_endian() ? checksum_swap(folded) : folded;
-}
-
-static uint32_t
-sum_some(const uint8_t *bytes, size_t size)
-{
-    lanes sums = {{0, 0}, {0, 0}};
-    uint64_t words[2];
-    for (; size >= BLOCK; size -= BLOCK) {
-        memcpy(words, bytes, BLOCK);
-        add_block(&sums, words);
-        bytes += BLOCK;
+    sum = (sum & 0xFFFFFFFF) + (sum >> 32) + carries;
+    if (size >= 4) {
+        uint32_t half;
+        memcpy(&half, bytes, 4);
+        sum += half;
+        bytes += 4;
+        size -= 4;
+    }
+    if (size >= 2) {
+        uint16_t quarter;
+        memcpy(&quarter, bytes, 2);
+        sum += quarter;
+        bytes += 2;
+        size -= 2;
     }
     if (size > 0) {
-        memset(words, 0, sizeof(words));
-        memcpy(words, bytes, size);
-        add_block(&sums, words);
+        const uint8_t last[2] = {*bytes, 0};
+        uint16_t quarter;
+        memcpy(&quarter, last, 2);
+        sum += quarter;
     }
-    return fold_lanes(&sums);
+    return sum;
+}
+
+static inline uint64_t
+fold_half(uint64_t number)
+{
+    return (number & 0xFFFFFFFF) + (number >> 32);
+}
+
+/* A sum of big-endian 16-bit words out of one of 64-bit words of this machine's. */
+static inline uint32_t
+finish(uint64_t sum)
+{
+    uint32_t folded = checksum_fold((uint32_t)fold_half(fold_half(sum)));
+    return checksum_is_swapped() ? checksum_swap(folded) : folded;
 }
 
 uint32_t
 checksum_sum(const void *bytes, size_t size)
 {
     const uint8_t *from = bytes;
-    uint32_t sum = 0;
-    for (; size > MOST_AT_ONCE; size -= MOST_AT_ONCE) {
-        sum = checksum_fold(sum + sum_some(from, MOST_AT_ONCE));
-        from += MOST_AT_ONCE;
-    }
-    return checksum_fold(sum + sum_some(from, size));
-}
-
-static uint32_t
-copy_some(uint8_t *to, const uint8_t *from, size_t size)
-{
-    lanes sums = {{0, 0}, {0, 0}};
-    uint64_t words[2];
+    uint64_t one = 0;
+    uint64_t other = 0;
+    uint64_t carries = 0;
+    uint64_t other_carries = 0;
     for (; size >= BLOCK; size -= BLOCK) {
-        memcpy(words, from, BLOCK);
-        memcpy(to, words, BLOCK);
-        add_block(&sums, words);
+        add_word(&one, &carries, get_word(from));
+        add_word(&other, &other_carries, get_word(from + 8));
+        add_word(&one, &carries, get_word(from + 16));
+        add_word(&other, &other_carries, get_word(from + 24));
         from += BLOCK;
-        to += BLOCK;
     }
-    if (size > 0) {
-        memset(words, 0, sizeof(words));
-        memcpy(words, from, size);
-        memcpy(to, words, size);
-        add_block(&sums, words);
-    }
-    return fold_lanes(&sums);
-}
-
-uint32_t
-checksum_copy(void *to, const void *from, size_t size)
-{
-    const uint8_t *next = from;
-    uint8_t *place = to;
-    uint32_t sum = 0;
-    for (; size > MOST_AT_ONCE; size -= MOST_AT_ONCE) {
-        sum = checksum_fold(sum + copy_some(place, next, MOST_AT_ONCE));
-        next += MOST_AT_ONCE;
-        place += MOST_AT_ONCE;
-    }
-    return checksum_fold(sum + copy_some(place, next, size));
+    return finish(fold_half(one) + fold_half(other) + carries + other_carries +
+                  sum_rest(from, size));
 }
 
 uint32_t
 checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint32_t address_size,
                 uint8_t protocol, uint32_t size)
 {
-    return checksum_sum(source, address_size) + checksum_sum(destination, address_size) +
+    return checksum_header(source, address_size) + checksum_header(destination, address_size) +
            (size >> 16) + (size & 0xFFFF) + protocol;
 }

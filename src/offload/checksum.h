@@ -12,13 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The sum of bytes that begin at an even place, 0 to 0xFFFF; an odd last byte counts as if a zero
  * byte followed. */
 uint32_t checksum_sum(const void *bytes, size_t size);
-
-/* The same, and copies the bytes on the way. The two memories do not overlap. */
-uint32_t checksum_copy(void *to, const void *from, size_t size);
 
 /* A number as a folded sum, 0 to 0xFFFF. */
 static inline uint32_t
@@ -55,6 +53,31 @@ static inline uint16_t
 checksum_update(uint16_t checksum, uint32_t old_sum, uint32_t new_sum)
 {
     return checksum_finish((~(uint32_t)checksum & 0xFFFF) + (~old_sum & 0xFFFF) + new_sum);
+}
+
+/* Whether a sum of words in this machine's byte order has its bytes to be swapped. */
+static inline bool
+checksum_is_swapped(void)
+{
+    const uint16_t one = 1;
+    uint8_t first;
+    memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+/* The sum of a header, whose bytes come in fours; for so few of them as a header has. */
+static inline uint32_t
+checksum_header(const uint8_t *header, uint32_t size)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < size; i += 4) {
+        uint32_t word;
+        memcpy(&word, header + i, sizeof(word));
+        sum += word;
+    }
+    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
+    uint32_t folded = checksum_fold((uint32_t)((sum & 0xFFFF) + (sum >> 16)));
+    return checksum_is_swapped() ? checksum_swap(folded) : folded;
 }
 
 /* The sum of a pseudo header (RFC 9293, RFC 768; RFC 8200, section 8.1). address_size: 4 or 16.

@@ -130,12 +130,12 @@ tcp_header_size(const uint8_t *packet, const ip_headers *headers)
 bool
 ip_checksum_is_right(const uint8_t *packet, const ip_headers *headers)
 {
-    return headers->version == 6 || checksum_is_right(checksum_sum(packet, headers->transport));
+    return headers->version == 6 || checksum_is_right(checksum_header(packet, headers->transport));
 }
 
 void
 ipv4_write_checksum(uint8_t *packet, uint32_t header_size)
 {
     put_u16(packet + IPV4_CHECKSUM_AT, 0);
-    put_u16(packet + IPV4_CHECKSUM_AT, checksum_finish(checksum_sum(packet, header_size)));
+    put_u16(packet + IPV4_CHECKSUM_AT, checksum_finish(checksum_header(packet, header_size)));
 }

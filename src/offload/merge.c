@@ -45,7 +45,7 @@ plain_headers(const uint8_t *packet, uint32_t size, uint32_t ip_size)
     return plain ? headers : 0;
 }
 
-static packet_kind
+static inline packet_kind
 classify_ipv4(const uint8_t *packet, uint32_t size, flow *found, uint32_t *headers)
 {
     uint32_t ip_size = (packet[0] & 0x0Fu) * 4;
@@ -66,7 +66,7 @@ classify_ipv4(const uint8_t *packet, uint32_t size, flow *found, uint32_t *heade
     return *headers != 0 ? KIND_PLAIN : KIND_FLOW;
 }
 
-static packet_kind
+static inline packet_kind
 classify_ipv6(const uint8_t *packet, uint32_t size, flow *found, uint32_t *headers)
 {
     if (packet[IPV6_NEXT_AT] != PROTOCOL_TCP) {
@@ -85,7 +85,7 @@ classify_ipv6(const uint8_t *packet, uint32_t size, flow *found, uint32_t *heade
 }
 
 /* What is no IP packet is of no flow. */
-static packet_kind
+static inline packet_kind
 classify(const uint8_t *packet, uint32_t size, flow *found, uint32_t *headers)
 {
     unsigned version = size >= IPV4_SIZE ? packet[0] >> 4 : 0;
@@ -105,14 +105,16 @@ static uint32_t
 sum_in_front(const uint8_t *packet, uint32_t ip_size, uint32_t headers, uint32_t size)
 {
     uint32_t addresses = ip_size == IPV4_SIZE ? IPV4_SOURCE_AT : IPV6_SOURCE_AT;
-    return checksum_sum(packet + addresses, headers - addresses) + (size - ip_size) + PROTOCOL_TCP;
+    return checksum_header(packet + addresses, headers - addresses) + (size - ip_size) +
+           PROTOCOL_TCP;
 }
 
 /* Whether a plain packet's checksums are right, and its payload's sum. */
 static bool
 check(const merge_plan *plan, merge_packet *packet)
 {
-    if (packet->ip_size == IPV4_SIZE && !checksum_is_right(checksum_sum(packet->data, IPV4_SIZE))) {
+    if (packet->ip_size == IPV4_SIZE &&
+        !checksum_is_right(checksum_header(packet->data, IPV4_SIZE))) {
         return false;
     }
     uint32_t front =
@@ -134,14 +136,17 @@ is_open(const merge_plan *plan, uint32_t output)
     return output >= plan->barrier && plan->outputs[output].open;
 }
 
-static bool
+static inline bool
 is_of_flow(const merge_plan *plan, uint32_t output, const flow *sought)
 {
     const merge_packet *first = &plan->packets[plan->outputs[output].first];
     const uint8_t *ports = first->data + first->ip_size;
-    uint32_t size = first->ip_size == IPV4_SIZE ? 8 : 32;
-    return size == sought->addresses_size && memcmp(ports, sought->ports, 4) == 0 &&
-           memcmp(ports - size, sought->addresses, size) == 0;
+    if (memcmp(ports, sought->ports, 4) != 0) {
+        return false;
+    }
+    return first->ip_size == IPV4_SIZE
+               ? sought->addresses_size == 8 && memcmp(ports - 8, sought->addresses, 8) == 0
+               : sought->addresses_size == 32 && memcmp(ports - 32, sought->addresses, 32) == 0;
 }
 
 static uint32_t
@@ -175,55 +180,55 @@ find_output(const merge_plan *plan, const flow *sought, uint32_t *slot)
     return NONE;
 }
 
-/* The same, without the table if the flow is that of the last plain packet. */
-static inline uint32_t
-find_open(const merge_plan *plan, const flow *sought, uint32_t *slot)
-{
-    uint32_t recent = plan->recent - 1;
-    if (plan->recent != 0 && is_open(plan, recent) && is_of_flow(plan, recent, sought)) {
-        *slot = plan->outputs[recent].slot;
-        return recent;
-    }
-    return find_output(plan, sought, slot);
-}
-
 /* --- The plan --------------------------------------------------------------------------------- */
 
-/* Whether the headers of two plain packets of one flow say the same but for sequence number, size
- * and checksums. */
-static bool
-are_alike(const merge_packet *one, const merge_packet *other)
+/* Whether a packet is plain, of the flow of a plain one, and says the same as that but for size,
+ * sequence number, PSH and checksums. What is alike to a plain one is plain. */
+static inline bool
+is_alike(const merge_packet *first, const uint8_t *packet, uint32_t size)
 {
-    const uint8_t *a = one->data;
-    const uint8_t *b = other->data;
-    uint32_t ip_size = one->ip_size;
-    if (one->headers != other->headers) {
+    const uint8_t *alike = first->data;
+    uint32_t ip_size = first->ip_size;
+    uint32_t options = first->headers - ip_size - TCP_SIZE;
+    if (size <= first->headers) {
         return false;
     }
     bool same = ip_size == IPV4_SIZE
-                    ? a[1] == b[1] && a[IPV4_TTL_AT] == b[IPV4_TTL_AT] &&
-                          a[IPV4_FRAGMENT_AT] == b[IPV4_FRAGMENT_AT]
-                    : memcmp(a, b, IPV6_PAYLOAD_AT) == 0 && a[IPV6_HOPS_AT] == b[IPV6_HOPS_AT];
-    a += ip_size;
-    b += ip_size;
-    return same && memcmp(a + TCP_ACKNOWLEDGMENT_AT, b + TCP_ACKNOWLEDGMENT_AT, 4) == 0 &&
-           memcmp(a + TCP_WINDOW_AT, b + TCP_WINDOW_AT, 2) == 0 &&
-           memcmp(a + TCP_SIZE, b + TCP_SIZE, one->headers - ip_size - TCP_SIZE) == 0;
+                    ? memcmp(packet, alike, IPV4_TOTAL_AT) == 0 &&
+                          get_u16(packet + IPV4_TOTAL_AT) == size &&
+                          memcmp(packet + IPV4_FRAGMENT_AT, alike + IPV4_FRAGMENT_AT, 4) == 0 &&
+                          memcmp(packet + IPV4_SOURCE_AT, alike + IPV4_SOURCE_AT, 8) == 0
+                    : memcmp(packet, alike, IPV6_PAYLOAD_AT) == 0 &&
+                          get_u16(packet + IPV6_PAYLOAD_AT) + IPV6_SIZE == size &&
+                          memcmp(packet + IPV6_NEXT_AT, alike + IPV6_NEXT_AT, 2) == 0 &&
+                          memcmp(packet + IPV6_SOURCE_AT, alike + IPV6_SOURCE_AT, 32) == 0;
+    packet += ip_size;
+    alike += ip_size;
+    return same && memcmp(packet, alike, TCP_SEQUENCE_AT) == 0 &&
+           memcmp(packet + TCP_ACKNOWLEDGMENT_AT, alike + TCP_ACKNOWLEDGMENT_AT, 4) == 0 &&
+           packet[TCP_OFFSET_AT] == alike[TCP_OFFSET_AT] &&
+           (packet[TCP_FLAGS_AT] & ~TCP_PSH) == TCP_ACK &&
+           memcmp(packet + TCP_WINDOW_AT, alike + TCP_WINDOW_AT, 2) == 0 &&
+           memcmp(packet + TCP_URGENT_AT, alike + TCP_URGENT_AT, 2) == 0 &&
+           (options == 0 || memcmp(packet + TCP_SIZE, alike + TCP_SIZE, options) == 0);
 }
 
-/* Joins a plain packet to an open output of its flow; false if it has to stay alone. */
+/* Joins a packet to an open output if it follows what is there; false if it does not. */
 static bool
 join(merge_plan *plan, uint32_t output, uint32_t index)
 {
     merge_output *joined = &plan->outputs[output];
     merge_packet *packet = &plan->packets[index];
     merge_packet *first = &plan->packets[joined->first];
-    const uint8_t *tcp = packet->data + packet->ip_size;
-    uint32_t payload = packet->size - packet->headers;
-    if (get_u32(tcp + TCP_SEQUENCE_AT) != joined->next_sequence ||
-        payload > plan->max_size - joined->size || !are_alike(first, packet)) {
+    const uint8_t *tcp = packet->data + first->ip_size;
+    uint32_t payload = packet->size - first->headers;
+    if (!is_alike(first, packet->data, packet->size) ||
+        get_u32(tcp + TCP_SEQUENCE_AT) != joined->next_sequence ||
+        payload > plan->max_size - joined->size) {
         return false;
     }
+    packet->headers = first->headers;
+    packet->ip_size = first->ip_size;
     joined->checked = joined->checked || check(plan, first);
     if (!joined->checked || !check(plan, packet)) {
         return false;
@@ -245,7 +250,7 @@ add_output(merge_plan *plan, uint32_t index, bool plain)
     const merge_packet *packet = &plan->packets[index];
     uint32_t output = plan->output_count++;
     merge_output *added = &plan->outputs[output];
-    *added = (merge_output){packet->size, index, index, 1, 0, 0, false, false, false};
+    *added = (merge_output){packet->size, index, index, 1, 0, false, false, false};
     if (plain) {
         const uint8_t *tcp = packet->data + packet->ip_size;
         added->next_sequence = get_u32(tcp + TCP_SEQUENCE_AT) + packet->size - packet->headers;
@@ -265,36 +270,45 @@ merge_begin(merge_plan *plan, merge_packet *packets, merge_output *outputs, uint
     plan->verify = verify;
 }
 
-void
-merge_add(merge_plan *plan, const void *data, uint32_t size)
+/* Adds a packet that does not follow the last plain one. */
+static void
+add_other(merge_plan *plan, uint32_t index)
 {
+    merge_packet *packet = &plan->packets[index];
     flow found;
     uint32_t headers;
     uint32_t slot;
-    uint32_t index = plan->packet_count++;
-    packet_kind kind = classify(data, size, &found, &headers);
-    plan->packets[index] = (merge_packet){data, size, index, (uint16_t)headers, 0, 0};
-    if (kind == KIND_PLAIN) {
-        plan->packets[index].ip_size = found.addresses_size == 8 ? IPV4_SIZE : IPV6_SIZE;
-    }
+    packet_kind kind = classify(packet->data, packet->size, &found, &headers);
     if (kind == KIND_OTHER || kind == KIND_UNKNOWN) {
         (void)add_output(plan, index, false);
         plan->barrier = kind == KIND_UNKNOWN ? plan->output_count : plan->barrier;
         return;
     }
-    uint32_t output = find_open(plan, &found, &slot);
-    if (kind == KIND_PLAIN && output != NONE && join(plan, output, index)) {
+    uint32_t output = find_output(plan, &found, &slot);
+    if (output != NONE && output + 1 != plan->recent && join(plan, output, index)) {
         plan->recent = output + 1;
         return;
     }
     if (output != NONE) {
         plan->outputs[output].open = false;
     }
+    packet->headers = (uint16_t)headers;
+    packet->ip_size = found.addresses_size == 8 ? IPV4_SIZE : IPV6_SIZE;
     output = add_output(plan, index, kind == KIND_PLAIN);
     if (kind == KIND_PLAIN) {
-        plan->outputs[output].slot = (uint16_t)slot;
         plan->slots[slot] = output + 1;
         plan->recent = output + 1;
+    }
+}
+
+void
+merge_add(merge_plan *plan, const void *data, uint32_t size)
+{
+    uint32_t index = plan->packet_count++;
+    plan->packets[index] = (merge_packet){data, size, index, 0, 0, 0};
+    if (plan->recent == 0 || !is_open(plan, plan->recent - 1) ||
+        !join(plan, plan->recent - 1, index)) {
+        add_other(plan, index);
     }
 }
 

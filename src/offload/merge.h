@@ -43,7 +43,6 @@ typedef struct merge_output {
     uint32_t last;
     uint32_t count;
     uint32_t next_sequence; /* the sequence number that a segment to join has */
-    uint16_t slot;          /* where it is in the table of flows */
     bool open;              /* more may be joined */
     bool checked;           /* the first one's checksums are right, its payload_sum is known */
     bool push;              /* the last one has PSH */

@@ -10,17 +10,8 @@
 
 #include <string.h>
 
-static bool
-transport_is_right(const uint8_t *packet, const ip_headers *headers)
-{
-    uint32_t size = headers->total - headers->transport;
-    return checksum_is_right(checksum_pseudo(headers->source, headers->destination,
-                                             headers->address_size, PROTOCOL_TCP, size) +
-                             checksum_sum(packet + headers->transport, size));
-}
-
 bool
-split_begin(split_plan *plan, const void *packet, uint32_t size, uint32_t most, bool verify)
+split_begin(split_plan *plan, const void *packet, uint32_t size, uint32_t most)
 {
     const uint8_t *bytes = packet;
     ip_headers headers;
@@ -32,34 +23,54 @@ split_begin(split_plan *plan, const void *packet, uint32_t size, uint32_t most, 
     uint32_t all = headers.transport + tcp_size;
     if (tcp_size == 0 || all >= size || all >= most ||
         (bytes[headers.transport + TCP_FLAGS_AT] & (TCP_SYN | TCP_RST | TCP_URG)) != 0 ||
-        !ip_checksum_is_right(bytes, &headers) ||
-        (verify && !transport_is_right(bytes, &headers))) {
+        !ip_checksum_is_right(bytes, &headers)) {
         return false;
     }
-    plan->packet = bytes;
-    plan->headers = all;
-    plan->ip_size = headers.transport;
-    plan->payload = most - all;
-    plan->count = (size - all + plan->payload - 1) / plan->payload;
-    plan->last = size - all - (plan->count - 1) * plan->payload;
+    uint32_t payload = most - all;
+    uint32_t count = (size - all + payload - 1) / payload;
+    uint32_t last = size - all - (count - 1) * payload;
+    *plan = (split_plan){bytes,   size, count, all, headers.transport, headers.version == 4,
+                         payload, last, NULL};
     return true;
 }
 
-/* The IP header of a segment; returns the sum of the pseudo header. */
+/* The sum of the pseudo header for so many bytes from the transport's header on. */
 static uint32_t
+sum_pseudo(const split_plan *plan, const uint8_t *packet, uint32_t size)
+{
+    return plan->is_ipv4 ? checksum_pseudo(packet + IPV4_SOURCE_AT, packet + IPV4_DESTINATION_AT, 4,
+                                           PROTOCOL_TCP, size)
+                         : checksum_pseudo(packet + IPV6_SOURCE_AT, packet + IPV6_DESTINATION_AT,
+                                           16, PROTOCOL_TCP, size);
+}
+
+bool
+split_sum(split_plan *plan, uint16_t *sums)
+{
+    uint32_t offset = 0;
+    uint32_t sum = sum_pseudo(plan, plan->packet, plan->size - plan->ip_size) +
+                   checksum_header(plan->packet + plan->ip_size, plan->headers - plan->ip_size);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        uint32_t payload = split_size(plan, i) - plan->headers;
+        uint32_t added = checksum_sum(plan->packet + plan->headers + offset, payload);
+        sums[i] = (uint16_t)added;
+        sum = checksum_fold(sum) + (offset % 2 == 0 ? added : checksum_swap(added));
+        offset += payload;
+    }
+    plan->sums = sums;
+    return checksum_is_right(sum);
+}
+
+static void
 write_ip(const split_plan *plan, uint32_t segment, uint32_t size, uint8_t *memory)
 {
-    uint32_t transport = size - plan->ip_size;
-    if (memory[0] >> 4 == 4) {
+    if (plan->is_ipv4) {
         put_u16(memory + IPV4_TOTAL_AT, size);
         put_u16(memory + IPV4_ID_AT, get_u16(memory + IPV4_ID_AT) + segment);
         ipv4_write_checksum(memory, plan->ip_size);
-        return checksum_pseudo(memory + IPV4_SOURCE_AT, memory + IPV4_DESTINATION_AT, 4,
-                               PROTOCOL_TCP, transport);
+    } else {
+        put_u16(memory + IPV6_PAYLOAD_AT, size - IPV6_SIZE);
     }
-    put_u16(memory + IPV6_PAYLOAD_AT, transport);
-    return checksum_pseudo(memory + IPV6_SOURCE_AT, memory + IPV6_DESTINATION_AT, 16, PROTOCOL_TCP,
-                           transport);
 }
 
 void
@@ -70,7 +81,8 @@ split_write(const split_plan *plan, uint32_t segment, void *memory)
     uint32_t offset = segment * plan->payload;
     uint32_t size = split_size(plan, segment);
     memcpy(written, plan->packet, plan->headers);
-    uint32_t sum = write_ip(plan, segment, size, written);
+    memcpy(written + plan->headers, plan->packet + plan->headers + offset, size - plan->headers);
+    write_ip(plan, segment, size, written);
     put_u32(tcp + TCP_SEQUENCE_AT, get_u32(tcp + TCP_SEQUENCE_AT) + offset);
     if (segment + 1 < plan->count) {
         tcp[TCP_FLAGS_AT] &= (uint8_t) ~(TCP_PSH | TCP_FIN);
@@ -79,8 +91,7 @@ split_write(const split_plan *plan, uint32_t segment, void *memory)
         tcp[TCP_FLAGS_AT] &= (uint8_t)~TCP_CWR;
     }
     put_u16(tcp + TCP_CHECKSUM_AT, 0);
-    sum += checksum_sum(tcp, plan->headers - plan->ip_size);
-    sum += checksum_copy(written + plan->headers, plan->packet + plan->headers + offset,
-                         size - plan->headers);
-    put_u16(tcp + TCP_CHECKSUM_AT, checksum_finish(sum));
+    uint32_t sum = sum_pseudo(plan, written, size - plan->ip_size) +
+                   checksum_header(tcp, plan->headers - plan->ip_size);
+    put_u16(tcp + TCP_CHECKSUM_AT, checksum_finish(sum + plan->sums[segment]));
 }

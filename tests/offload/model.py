@@ -177,7 +177,7 @@ def merge(packets: Iterable[bytes], max_size: int = 65535, verify: bool = True) 
 # --- split --------------------------------------------------------------------------------------
 
 
-def can_be_split(packet: bytes, size: int, verify: bool) -> int:
+def can_be_split(packet: bytes, size: int) -> int:
     """The size of all headers of a packet that is split; 0 for one that is left whole."""
     version = packet[0] >> 4 if packet else 0
     if version == 4 and len(packet) >= 20:
@@ -202,14 +202,14 @@ def can_be_split(packet: bytes, size: int, verify: bool) -> int:
     header = (tcp[12] >> 4) * 4
     if not 20 <= header < len(tcp) or tcp[13] & (SYN | RST | URG):
         return 0
-    if verify and not transport_is_right(addresses, TCP_NUMBER, tcp):
+    if not transport_is_right(addresses, TCP_NUMBER, tcp):
         return 0
     return ip + header if ip + header < size < len(packet) else 0
 
 
-def split(packet: bytes, size: int, verify: bool = True) -> list[bytes]:
+def split(packet: bytes, size: int) -> list[bytes]:
     """What `wintun.offload.split` makes of a packet."""
-    headers = can_be_split(packet, size, verify)
+    headers = can_be_split(packet, size)
     if not headers:
         return [packet]
     is_ipv4 = packet[0] >> 4 == 4
