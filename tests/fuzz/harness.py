@@ -15,7 +15,7 @@ from compilers import ROOT, compile_c, compiles
 
 HERE = Path(__file__).resolve().parent
 
-C_TARGETS = ("packet", "text", "ring", "host", "wire", "control")
+C_TARGETS = ("packet", "text", "ring", "host", "wire", "control", "offload")
 PYTHON_TARGETS = (
     "py_address",
     "py_guid",
@@ -33,10 +33,10 @@ _OPTIONS = ("-g", "-O1", "-fno-omit-frame-pointer")
 _ABORTING = "-fno-sanitize-recover=all"
 
 
-def _simulator() -> list[Path]:
-    """The simulator's C files on this system."""
+def _sources() -> list[Path]:
+    """The C files of what is fuzzed: the simulator's on this system, and src/offload/."""
     own = [path for path in sorted(ROOT.glob("src/simulator/*.c")) if "_windows" not in path.name]
-    return [*own, ROOT / "src/platform/posix.c"]
+    return [*own, ROOT / "src/platform/posix.c", *sorted(ROOT.glob("src/offload/*.c"))]
 
 
 def build_fuzzers(targets: Sequence[str], folder: Path) -> None:
@@ -65,7 +65,7 @@ def _build(
 ) -> None:
     objects = folder / "objects"
     objects.mkdir(exist_ok=True)
-    compile_c(["-c", *options, *_simulator()], objects, compiler)
+    compile_c(["-c", *options, *_sources()], objects, compiler)
     for target in targets:
         files = [HERE / f"{target}.c", *main, *sorted(objects.glob("*.o"))]
         compile_c([*options, *files, "-o", target], folder, compiler)
