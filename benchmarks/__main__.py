@@ -10,10 +10,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import adapters, chart, goals, growth, imports, latency, markdown, report, rings, threads
+from . import (
+    adapters,
+    chart,
+    goals,
+    growth,
+    imports,
+    latency,
+    markdown,
+    offload,
+    report,
+    rings,
+    threads,
+)
 from .machine import machine
 
-PARTS = ("imports", "rings", "latency", "adapters", "threads", "growth")
+PARTS = ("imports", "rings", "offload", "latency", "adapters", "threads", "growth")
 THREAD_SIZES = (64, 1400)
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -46,6 +58,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     steps: dict[str, tuple[Any, Any]] = {
         "imports": (imports, lambda: imports.measure(max(args.repeats, 15))),
         "rings": (rings, lambda: rings.measure(args.sizes, args.repeats, args.c_loop)),
+        "offload": (offload, lambda: offload.measure(args.repeats, args.c_loop)),
         "latency": (latency, lambda: latency.measure(args.repeats, args.share, args.c_loop)),
         "adapters": (adapters, lambda: adapters.measure(max(0.2, args.share))),
         "threads": (threads, lambda: threads.measure(THREAD_SIZES, args.repeats, args.share)),

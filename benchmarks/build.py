@@ -1,4 +1,4 @@
-"""Builds c_loop.c: `python -m benchmarks.build TARGET [--windows]`."""
+"""Builds the loops in C: `python -m benchmarks.build TARGET [--windows]`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def build(target: Path, windows: bool = False) -> None:
-    """Makes a library of it, by the compiler that CC names, or the usual one for the system."""
+    """Makes a library of them, by the compiler that CC names, or the usual one for the system."""
     compiler = shlex.split(os.environ.get("CC", "x86_64-w64-mingw32-gcc" if windows else "cc"))
     system = "windows" if windows else "posix"
     options = ["-std=c11", "-O2", "-shared", f"-I{ROOT / 'include'}", f"-I{ROOT / 'src'}"]
     options += ["-D_WIN32_WINNT=0x0602"] if windows else ["-fPIC"]
-    sources = [str(ROOT / "benchmarks/c_loop.c"), str(ROOT / f"src/platform/{system}.c")]
+    files = [ROOT / "benchmarks/c_loop.c", ROOT / f"src/platform/{system}.c"]
+    files += [ROOT / "benchmarks/offload_loop.c", *sorted(ROOT.glob("src/offload/*.c"))]
+    sources = [str(path) for path in files]
     libraries = [] if windows else ["-lpthread", "-ldl"]
     subprocess.run([*compiler, *options, *sources, "-o", str(target), *libraries], check=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from . import offload
 from .adapters import Cost
 from .growth import Growth
 from .rings import LIST_IN_C, Result
@@ -87,6 +88,20 @@ def against_peer(rings: list[Result]) -> Iterator[Goal]:
             yield Goal(what, f"at least {least:.0f} times its rate", f"{times:.1f}", times >= least)
 
 
+def of_offload(results: list[offload.Result]) -> Iterator[Goal]:
+    """What merging and splitting cost against copying and summing the same bytes."""
+    by_what = {each.what: each for each in results}
+    for what, most in ((offload.MERGE, 1.0), (offload.SPLIT, 1.3)):
+        if what in by_what:
+            times = by_what[what].copies_and_sums
+            told = f"{what}, a segment of 1400 bytes: against memcpy and a checksum pass"
+            yield Goal(told, f"at most {most} times its time", f"{times:.2f}", times <= most)
+    if offload.MERGE_TRUSTED in by_what:
+        times = by_what[offload.MERGE_TRUSTED].copies
+        told = f"{offload.MERGE_TRUSTED}, a segment of 1400 bytes: against memcpy"
+        yield Goal(told, "at most 1.3 times its time", f"{times:.2f}", times <= 1.3)
+
+
 def memory(growth: list[Growth]) -> Iterator[Goal]:
     """What stays behind of many packets."""
     if growth:
@@ -115,6 +130,7 @@ def goals(figures: dict[str, Any]) -> list[Goal]:
         *against_c(rings),
         *against_list(rings),
         *against_peer(rings),
+        *of_offload(figures.get("offload", [])),
         *memory(figures.get("growth", [])),
         *idle(figures.get("adapters", [])),
     ]

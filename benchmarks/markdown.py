@@ -74,6 +74,19 @@ def latency(results: Sequence[Any]) -> str:
     return table(head, rows)
 
 
+def offload(results: Sequence[Any]) -> str:
+    head = ["", "ns", "times memcpy", "times both", "with a plain pass"]
+    rows = [
+        [
+            r.what,
+            f"{r.ns:.0f}",
+            *(f"{x:.2f}" for x in (r.copies, r.copies_and_sums, r.copies_and_plain_sums)),
+        ]
+        for r in results
+    ]
+    return table(head, rows)
+
+
 def adapters(results: Sequence[Any]) -> str:
     head = ["adapters", *(str(r.adapters) for r in results)]
     return table(
@@ -126,6 +139,9 @@ def document(name: str, figures: dict[str, Any], repeats: int) -> str:
             "Millions of packets a second, in brackets the share of the C loop's rate, by size:"
         )
         parts.append(rings(figures["rings"]))
+    if figures.get("offload"):
+        parts += ["**Merging and splitting**, a segment of 1400 bytes; both: memcpy and checksum"]
+        parts += [offload(figures["offload"])]
     if figures.get("latency"):
         parts += ["**From a packet's arrival to Python**", latency(figures["latency"])]
     if figures.get("adapters"):

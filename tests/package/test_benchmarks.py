@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import calls, chart, goals, markdown, report, rings
+from benchmarks import calls, chart, goals, markdown, offload, report, rings
 from benchmarks.adapters import Cost
 from benchmarks.growth import Growth
 from benchmarks.rings import Result
@@ -60,6 +60,13 @@ JUDGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
                 200.0,
             ),
         ]
+    ),
+    *(
+        (
+            {"offload": [offload.Result(what, 1.0, 1.0, most, most, 0.5)]},
+            {"offload": [offload.Result(what, 1.0, 1.0, most + 0.01, most + 0.01, 0.5)]},
+        )
+        for what, most in [(offload.MERGE, 1.0), (offload.SPLIT, 1.3), (offload.MERGE_TRUSTED, 1.3)]
     ),
     (
         {"growth": [Growth("echo", 10, [1000, 1500, 1256])]},
@@ -197,3 +204,18 @@ def test_each_call_is_measured_beside_the_c_loop(
         assert [row.call for row in group] == ["C loop", *made]
         assert all(row.ns > 0 and row.packets > 0 for row in group)
         assert group[0].ratio == 1
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("cc") is None,
+    reason="builds the loop in C (on Windows nox -s bench-windows does)",
+)
+def test_merging_and_splitting_are_measured_beside_memcpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "TURNS", 2)
+    found = offload.measure(1, None)
+    assert [row.what for row in found][:1] == [offload.COPY]
+    assert {offload.MERGE, offload.MERGE_TRUSTED, offload.SPLIT} < {row.what for row in found}
+    assert all(row.ns > 0 and row.copies > 0 for row in found)
+    assert found[0].copies == 1
+    assert offload.SPLIT in offload.table(found)
+    assert offload.SPLIT in markdown.offload(found)
