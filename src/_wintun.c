@@ -274,8 +274,10 @@ static PyMethodDef module_functions[] = {
      "one before.\n\n"
      "It is called with (level, timestamp, message): LOG_INFO, LOG_WARN or LOG_ERR; units of\n"
      "100 ns since 1601-01-01 UTC; a str. It may be called from any thread and from several at\n"
-     "once. An exception that it raises goes to sys.unraisablehook. No line is delivered after\n"
-     "the start of the interpreter's exit."},
+     "once. An exception that it raises goes to sys.unraisablehook. But what a signal handler\n"
+     "raises while it runs in the main thread (KeyboardInterrupt, say) is raised by the call that\n"
+     "made the library log, as soon as that has ended; so is any other exception that is no\n"
+     "Exception. No line is delivered after the start of the interpreter's exit."},
     {"get_driver_version", get_driver_version, METH_NOARGS,
      "get_driver_version($module, /)\n--\n\n"
      "The version of the loaded driver, major << 16 | minor. Raises FileNotFoundError when no\n"
@@ -353,12 +355,18 @@ stop_logger_at_exit(PyObject *module)
 static void
 initialize_process(void)
 {
-    static bool initialized = false;
-    if (!initialized) {
-        library_initialize();
+    static atom_u32 begun;
+    static atom_u32 done;
+    uint32_t nobody = 0;
+    if (atom_u32_cas(&begun, &nobody, 1)) {
+        library_initialize(logger_deliver);
         process_initialize();
         logger_initialize();
-        initialized = true;
+        atom_u32_store(&done, 1);
+    }
+    /* Another thread may have begun: without the GIL, two may make the module at the same time. */
+    while (atom_u32_load(&done) == 0) {
+        platform_yield();
     }
 }
 

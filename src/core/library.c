@@ -4,15 +4,16 @@
  */
 #include "library.h"
 
+#include "quiet.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct {
-    platform_mutex lock;
-    library *loaded; /* newest first; never shortened */
+    platform_mutex lock; /* guards the rest; no library is called while it is held */
+    library *loaded;     /* newest first; never shortened */
     library *current;
-    WINTUN_LOGGER_CALLBACK logger;
 } libraries;
 
 /* The list is whole at any moment: entries are put before it, and never taken out. */
@@ -23,8 +24,9 @@ renew_lock(void)
 }
 
 void
-library_initialize(void)
+library_initialize(WINTUN_LOGGER_CALLBACK logger)
 {
+    quiet_initialize(logger);
     renew_lock();
     platform_on_fork(renew_lock);
 }
@@ -76,6 +78,14 @@ find_loaded(const char *path)
     return found;
 }
 
+static void
+close_library(library *opened)
+{
+    platform_library_close(opened->handle);
+    free(opened->path);
+    free(opened);
+}
+
 static library *
 open_library(const char *path, DWORD *code, char *text, size_t text_size)
 {
@@ -96,6 +106,7 @@ open_library(const char *path, DWORD *code, char *text, size_t text_size)
         goto cleanup_library;
     }
     memcpy(opened->path, path, path_size);
+    opened->handle = handle;
     *code = ERROR_PROC_NOT_FOUND;
     missing = resolve_wintun(handle, &opened->wintun);
     opened->last_error = platform_library_last_error(handle);
@@ -118,23 +129,43 @@ cleanup_handle:
     return NULL;
 }
 
-library *
-library_load(const char *path, DWORD *code, char *text, size_t text_size)
+/* Makes the library the current one; instead of it the one that has its path already, if any. */
+static library *
+make_current(const char *path, library *opened)
 {
     platform_mutex_lock(&libraries.lock);
     library *found = find_loaded(path);
-    if (found == NULL) {
-        found = open_library(path, code, text, text_size);
-        if (found != NULL) {
-            found->next = libraries.loaded;
-            libraries.loaded = found;
-            found->wintun.SetLogger(libraries.logger);
-        }
+    if (found == NULL && opened != NULL) {
+        opened->next = libraries.loaded;
+        libraries.loaded = opened;
+        found = opened;
     }
     if (found != NULL) {
         libraries.current = found;
     }
     platform_mutex_unlock(&libraries.lock);
+    return found;
+}
+
+library *
+library_load(const char *path, DWORD *code, char *text, size_t text_size)
+{
+    library *found = make_current(path, NULL);
+    if (found != NULL) {
+        return found;
+    }
+    /* Without the lock: what runs in the library while it is loaded may log, and the log callback
+     * may load, too. */
+    library *opened = open_library(path, code, text, text_size);
+    if (opened == NULL) {
+        return NULL;
+    }
+    opened->wintun.SetLogger(quiet_log);
+    found = make_current(path, opened);
+    if (found != opened) {
+        /* Another thread has loaded it meanwhile: the system counts the file twice. */
+        close_library(opened);
+    }
     return found;
 }
 
@@ -145,15 +176,4 @@ library_current(void)
     library *current = libraries.current;
     platform_mutex_unlock(&libraries.lock);
     return current;
-}
-
-void
-library_set_logger(WINTUN_LOGGER_CALLBACK logger)
-{
-    platform_mutex_lock(&libraries.lock);
-    libraries.logger = logger;
-    for (library *each = libraries.loaded; each != NULL; each = each->next) {
-        each->wintun.SetLogger(logger);
-    }
-    platform_mutex_unlock(&libraries.lock);
 }

@@ -19,19 +19,18 @@ typedef struct library {
     platform_last_error_function last_error;
     struct library *next;
     char *path;
+    void *handle;
 } library;
 
-/* Must come before the other functions, once. */
-void library_initialize(void);
+/* Must come before the other functions, once. logger gets the log lines of every library, from the
+ * moment that it is loaded; no lock of ours is held then. */
+void library_initialize(WINTUN_LOGGER_CALLBACK logger);
 
-/* Loads path, makes it the library of the process for whatever is opened from then on, and passes
- * the logger on to it. On failure returns NULL, stores a Win32 code and a text. */
+/* Loads path, makes it the library of the process for whatever is opened from then on, and gives it
+ * the logger. On failure returns NULL, stores a Win32 code and a text. */
 library *library_load(const char *path, DWORD *code, char *text, size_t text_size);
 
 /* The library loaded last, or NULL. */
 library *library_current(void);
-
-/* Sets the log callback of every library, also of those that are loaded later; NULL: none. */
-void library_set_logger(WINTUN_LOGGER_CALLBACK logger);
 
 #endif

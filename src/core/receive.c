@@ -46,7 +46,7 @@ receive_front(shared_session *session, const BYTE **packet, DWORD *size)
     }
     const stored_packet *front = store_front(ahead);
     if (store_is_empty(ahead) || front->in_ring != NULL || !session_is_open(session)) {
-        store_unlock(ahead);
+        store_release(ahead);
         return false;
     }
     *packet = store_memory(ahead, front);
@@ -58,7 +58,7 @@ void
 receive_pop(shared_session *session)
 {
     store_pop(session->ahead);
-    store_unlock(session->ahead);
+    store_release(session->ahead);
 }
 
 /* --- Copies ----------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "platform/atomics.h"
 #include "platform/platform.h"
+#include "quiet.h"
 
 #include <string.h>
 
@@ -31,6 +32,7 @@ typedef struct stored_packet {
 
 typedef struct store {
     platform_mutex lock;
+    quiet lines;      /* of the library's log, put off while the lock is held */
     atom_u32 count;   /* changed under the lock, peeked at without, */
     atom_u32 in_ring; /* as is this: packets that are in the ring; only the last may be */
     unsigned first;
@@ -46,9 +48,16 @@ void store_free(store *ahead);
 static inline void
 store_lock(store *ahead)
 {
-    platform_mutex_lock(&ahead->lock);
+    quiet_lock(&ahead->lock, &ahead->lines);
 }
 
+static inline void
+store_unlock(store *ahead)
+{
+    quiet_unlock(&ahead->lock, &ahead->lines);
+}
+
+/* For who calls nothing of the library under the lock, and ends with store_release. */
 static inline bool
 store_try_lock(store *ahead)
 {
@@ -56,7 +65,7 @@ store_try_lock(store *ahead)
 }
 
 static inline void
-store_unlock(store *ahead)
+store_release(store *ahead)
 {
     platform_mutex_unlock(&ahead->lock);
 }

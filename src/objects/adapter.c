@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "interface.h"
+#include "logger.h"
 #include "session.h"
 
 #include <string.h>
@@ -45,6 +46,15 @@ adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HA
     self->state = PyType_GetModuleState(type);
     self->name = name;
     self->shared = shared;
+    if (logger_raise_interrupt()) {
+        /* Nobody will have the adapter: it must not wait for the traceback to go. */
+        Py_BEGIN_ALLOW_THREADS
+        adapter_close(shared);
+        Py_END_ALLOW_THREADS(void)
+        logger_raise_interrupt();
+        Py_DECREF(self);
+        return NULL;
+    }
     return (PyObject *)self;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "errors.h"
 
+#include "logger.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -129,6 +131,9 @@ raise_described(PyObject *type, const char *function, DWORD code, const char *ad
 {
     char system[512];
     char text[1024];
+    if (logger_raise_interrupt()) {
+        return NULL; /* a handler meant to end the call, whatever came of it */
+    }
     if (code == ERROR_SUCCESS) {
         /* The official library can leave it so under Wine; a failure must not read as success. */
         (void)PyOS_snprintf(text, sizeof(text),

@@ -10,6 +10,14 @@
 /* Must come before the other functions, once. */
 void logger_initialize(void);
 
+/* Gets the lines: from threads of the library or from ours inside one of its functions. Must not be
+ * called with a lock of ours held. */
+void CALLBACK logger_deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message);
+
+/* For a call of the library that has ended: raises what a signal handler has raised since it began,
+ * also inside the log callback. False if there is none, and no error was set before. */
+bool logger_raise_interrupt(void);
+
 /* Lets lines through: once an interpreter, for one process may have several, one after the other.
  */
 void logger_start(void);

@@ -15,10 +15,12 @@
 
 #ifdef _WIN32
 typedef CRITICAL_SECTION platform_mutex;
+typedef DWORD platform_slot;
 typedef HANDLE platform_thread;
 #else
 #include <pthread.h>
 typedef pthread_mutex_t platform_mutex;
+typedef pthread_key_t platform_slot;
 typedef pthread_t platform_thread;
 #endif
 
@@ -122,6 +124,12 @@ void platform_mutex_lock(platform_mutex *mutex);
 bool platform_mutex_try_lock(platform_mutex *mutex);
 void platform_mutex_unlock(platform_mutex *mutex);
 void platform_mutex_destroy(platform_mutex *mutex);
+
+/* A pointer of each thread's own, NULL at first. A system that has no slot left ends the process:
+ * that can happen only while the module is loaded. */
+void platform_slot_new(platform_slot *slot);
+void *platform_slot_get(const platform_slot *slot);
+void platform_slot_set(const platform_slot *slot, void *value);
 
 typedef void (*platform_thread_function)(void *argument);
 

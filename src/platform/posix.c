@@ -373,6 +373,26 @@ platform_mutex_destroy(platform_mutex *mutex)
     (void)pthread_mutex_destroy(mutex);
 }
 
+void
+platform_slot_new(platform_slot *slot)
+{
+    if (pthread_key_create(slot, NULL) != 0) {
+        abort();
+    }
+}
+
+void *
+platform_slot_get(const platform_slot *slot)
+{
+    return pthread_getspecific(*slot);
+}
+
+void
+platform_slot_set(const platform_slot *slot, void *value)
+{
+    (void)pthread_setspecific(*slot, value);
+}
+
 struct thread_start {
     platform_thread_function function;
     void *argument;

@@ -265,6 +265,27 @@ platform_mutex_destroy(platform_mutex *mutex)
     DeleteCriticalSection(mutex);
 }
 
+void
+platform_slot_new(platform_slot *slot)
+{
+    *slot = TlsAlloc();
+    if (*slot == TLS_OUT_OF_INDEXES) {
+        abort();
+    }
+}
+
+void *
+platform_slot_get(const platform_slot *slot)
+{
+    return TlsGetValue(*slot);
+}
+
+void
+platform_slot_set(const platform_slot *slot, void *value)
+{
+    (void)TlsSetValue(*slot, value);
+}
+
 struct thread_start {
     platform_thread_function function;
     void *argument;

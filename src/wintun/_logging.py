@@ -7,6 +7,9 @@ from . import _wintun
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+    from types import FrameType
+
+_HAS_VARARGS = 0x04  # inspect.CO_VARARGS
 
 # Years whose local time every system can compute; `logging` formats a record's time with it.
 _FIRST_SANE_YEAR = 1971
@@ -34,6 +37,72 @@ def timestamp_to_datetime(timestamp: int) -> datetime:
         return datetime(1601, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=timestamp // 10)
     except OverflowError:
         raise ValueError(f"timestamp out of range: {timestamp}") from None
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether what has left a log callback is for the caller of the API, not the callback's own.
+
+    In the main thread, that is everything that is no `Exception`, such as KeyboardInterrupt, and
+    what a signal handler has raised; also as the context of another exception. The extension asks.
+    """
+    import threading
+
+    if threading.get_ident() != threading.main_thread().ident:
+        return False
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        if not isinstance(each, Exception) or _passed_a_handler(each):
+            return True
+        seen.add(id(each))
+        each = each.__context__
+    return False
+
+
+def _passed_a_handler(error: BaseException) -> bool:
+    """Whether a signal handler written in Python is in the traceback.
+
+    It is one that is set as such, or is called as the interpreter calls handlers: with the frame
+    that it interrupts, for a handler may take itself off before it raises.
+    """
+    codes = _codes_of_handlers()
+    step = error.__traceback__
+    while step is not None:
+        frame = step.tb_frame
+        if frame.f_code in codes or _has_interrupted(frame):
+            return True
+        step = step.tb_next
+    return False
+
+
+def _has_interrupted(frame: FrameType) -> bool:
+    caller = frame.f_back
+    code = frame.f_code
+    if caller is None:
+        return False
+    given = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_flags & _HAS_VARARGS:
+        given += frame.f_locals.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
+    return any(value is caller for value in given)
+
+
+def _codes_of_handlers() -> set[object]:
+    import signal
+    from functools import partial
+    from types import FunctionType, MethodType
+
+    codes: set[object] = set()
+    for number in signal.valid_signals():
+        handler: object = signal.getsignal(number)
+        while isinstance(handler, partial):
+            handler = handler.func
+        if not isinstance(handler, (FunctionType, MethodType)):
+            handler = getattr(handler, "__call__", None)  # noqa: B004 (of an object: its method)
+        if isinstance(handler, MethodType):
+            handler = handler.__func__
+        if isinstance(handler, FunctionType):
+            codes.add(handler.__code__)
+    return codes
 
 
 def log_to_logging(level: int, timestamp: int, message: str) -> None:

@@ -32,6 +32,7 @@ EXPORT void HostileSignal(DWORD Calls);
 EXPORT void HostileAllocate(DWORD Code);
 EXPORT void HostileRoom(DWORD Packets);
 EXPORT void HostileTable(const BYTE *Row);
+EXPORT void HostileLogEverywhere(BOOL On);
 EXPORT void HostileLog(DWORD Level, DWORD64 Timestamp, const WCHAR *Message);
 
 /* What it asks. */
@@ -54,6 +55,7 @@ static struct {
     DWORD sent_order[MOST_ROOM]; /* and what was sent: which of them, by its number */
     DWORD signals; /* failing receives that set the event before they return */
     DWORD released;
+    bool log_everywhere; /* a line in each function, and in the moment that it gets the logger */
     bool has_table;
     MIB_UNICASTIPADDRESS_TABLE table; /* of one row */
 } told;
@@ -122,6 +124,26 @@ HostileLog(DWORD Level, DWORD64 Timestamp, const WCHAR *Message)
     }
 }
 
+void
+HostileLogEverywhere(BOOL On)
+{
+    told.log_everywhere = On != FALSE;
+}
+
+static void
+log_function(const char *name)
+{
+    WCHAR wide[64];
+    size_t i = 0;
+    if (told.log_everywhere) {
+        for (; name[i] != 0 && i < 63; i++) {
+            wide[i] = (WCHAR)name[i];
+        }
+        wide[i] = 0;
+        HostileLog(WINTUN_LOG_INFO, 1, wide);
+    }
+}
+
 DWORD
 HostileReleased(void)
 {
@@ -153,6 +175,7 @@ GetLastError(void)
 WINTUN_ADAPTER_HANDLE
 WintunCreateAdapter(const WCHAR *Name, const WCHAR *TunnelType, const GUID *RequestedGUID)
 {
+    log_function("WintunCreateAdapter");
     (void)Name;
     (void)TunnelType;
     (void)RequestedGUID;
@@ -162,24 +185,28 @@ WintunCreateAdapter(const WCHAR *Name, const WCHAR *TunnelType, const GUID *Requ
 WINTUN_ADAPTER_HANDLE
 WintunOpenAdapter(const WCHAR *Name)
 {
+    log_function("WintunOpenAdapter");
     return WintunCreateAdapter(Name, Name, NULL);
 }
 
 void
 WintunCloseAdapter(WINTUN_ADAPTER_HANDLE Adapter)
 {
+    log_function("WintunCloseAdapter");
     (void)Adapter;
 }
 
 BOOL
 WintunDeleteDriver(void)
 {
+    log_function("WintunDeleteDriver");
     return TRUE;
 }
 
 void
 WintunGetAdapterLUID(WINTUN_ADAPTER_HANDLE Adapter, NET_LUID *Luid)
 {
+    log_function("WintunGetAdapterLUID");
     (void)Adapter;
     Luid->Value = 1;
 }
@@ -187,6 +214,7 @@ WintunGetAdapterLUID(WINTUN_ADAPTER_HANDLE Adapter, NET_LUID *Luid)
 DWORD
 WintunGetRunningDriverVersion(void)
 {
+    log_function("WintunGetRunningDriverVersion");
     return 0xFFFFFFFF;
 }
 
@@ -194,6 +222,7 @@ void
 WintunSetLogger(WINTUN_LOGGER_CALLBACK NewLogger)
 {
     logger = NewLogger;
+    log_function("WintunSetLogger");
 }
 
 /* --- Sessions --------------------------------------------------------------------------------- */
@@ -201,6 +230,7 @@ WintunSetLogger(WINTUN_LOGGER_CALLBACK NewLogger)
 WINTUN_SESSION_HANDLE
 WintunStartSession(WINTUN_ADAPTER_HANDLE Adapter, DWORD Capacity)
 {
+    log_function("WintunStartSession");
     (void)Adapter;
     (void)Capacity;
     if (pipe(event) != 0) {
@@ -215,6 +245,7 @@ WintunStartSession(WINTUN_ADAPTER_HANDLE Adapter, DWORD Capacity)
 void
 WintunEndSession(WINTUN_SESSION_HANDLE Session)
 {
+    log_function("WintunEndSession");
     (void)Session;
     (void)close(event[0]);
     (void)close(event[1]);
@@ -223,6 +254,7 @@ WintunEndSession(WINTUN_SESSION_HANDLE Session)
 HANDLE
 WintunGetReadWaitEvent(WINTUN_SESSION_HANDLE Session)
 {
+    log_function("WintunGetReadWaitEvent");
     (void)Session;
     return (HANDLE)(intptr_t)event[0];
 }
@@ -230,6 +262,7 @@ WintunGetReadWaitEvent(WINTUN_SESSION_HANDLE Session)
 BYTE *
 WintunReceivePacket(WINTUN_SESSION_HANDLE Session, DWORD *PacketSize)
 {
+    log_function("WintunReceivePacket");
     (void)Session;
     if (told.packets > 0) {
         told.packets--;
@@ -252,6 +285,7 @@ WintunReceivePacket(WINTUN_SESSION_HANDLE Session, DWORD *PacketSize)
 void
 WintunReleaseReceivePacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 {
+    log_function("WintunReleaseReceivePacket");
     (void)Session;
     told.released += Packet == memory;
 }
@@ -259,6 +293,7 @@ WintunReleaseReceivePacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 BYTE *
 WintunAllocateSendPacket(WINTUN_SESSION_HANDLE Session, DWORD PacketSize)
 {
+    log_function("WintunAllocateSendPacket");
     (void)Session;
     if (told.allocated < told.room && PacketSize <= ROOM_SIZE) {
         return room[told.allocated++];
@@ -270,6 +305,7 @@ WintunAllocateSendPacket(WINTUN_SESSION_HANDLE Session, DWORD PacketSize)
 void
 WintunSendPacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 {
+    log_function("WintunSendPacket");
     (void)Session;
     if (Packet >= room[0] && Packet <= room[MOST_ROOM - 1]) {
         told.sent_order[told.sent++] = (DWORD)((Packet - room[0]) / ROOM_SIZE);
@@ -281,6 +317,7 @@ WintunSendPacket(WINTUN_SESSION_HANDLE Session, const BYTE *Packet)
 DWORD
 GetUnicastIpAddressTable(ADDRESS_FAMILY Family, MIB_UNICASTIPADDRESS_TABLE **Table)
 {
+    log_function("GetUnicastIpAddressTable");
     (void)Family;
     *Table = told.has_table ? &told.table : NULL;
     return ERROR_SUCCESS;
@@ -289,5 +326,6 @@ GetUnicastIpAddressTable(ADDRESS_FAMILY Family, MIB_UNICASTIPADDRESS_TABLE **Tab
 void
 FreeMibTable(void *Memory)
 {
+    log_function("FreeMibTable");
     (void)Memory;
 }

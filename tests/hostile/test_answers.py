@@ -290,3 +290,115 @@ def test_a_batch_moves_the_tail_twice_and_at_last_over_one_packet(
     bursts = 1 if send == "send a batch" else (count + 63) // 64
     assert len(moves) == min(count, 2 * bursts - (count % 64 == 1 and bursts > 1))
     assert moves[-1] == 1
+
+
+# --- Lines from everywhere ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def lines(library: Any) -> Iterator[list[str]]:
+    """Names of the library's functions, each of which logs its own; what is done at each line."""
+    seen: list[str] = []
+    yield seen
+    library.HostileLogEverywhere(False)
+
+
+Act = Callable[[wintun.Session], object]
+
+ACTS: dict[str, Act] = {
+    **READS,
+    "read with timeout": lambda session: session.read(timeout=0.05),
+    "end": lambda session: session.end(),
+    "close": lambda session: session.adapter.close(),
+    "statistics": lambda session: session.statistics(),
+    "get_driver_version": lambda session: wintun.get_driver_version(),
+    "load": lambda session: wintun.load(str(wintun.library_path())),
+    "load another": lambda session: simulator.use(),
+    "set_logger": lambda session: wintun.set_logger(None),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("read", READS)
+def test_a_callback_may_call_anything_in_a_read_whose_library_logs(
+    library: Any, session: wintun.Session, lines: list[str], read: str, act: str
+) -> None:
+    # Each runs in a thread of its own: one that hangs cannot take the test with it.
+    library.HostileReceive(0, 0, 200, NO_MORE_ITEMS)
+    acted: list[object] = []
+
+    def call_back(level: int, timestamp: int, message: str) -> None:
+        lines.append(message)
+        if message in ("WintunReceivePacket", "WintunReleaseReceivePacket") and not acted:
+            acted.append(None)
+            acted[0] = ACTS[act](session)
+
+    before = wintun.set_logger(call_back)
+    try:
+        library.HostileLogEverywhere(True)
+        reader = Worker(READS[read], session)
+        found = reader.error() or reader.result()
+    finally:
+        wintun.set_logger(before)
+    assert acted
+    assert found is not None
+    if act in READS and not act.startswith("read_into"):
+        assert acted[0], "there were packets for two"
+    assert "WintunReceivePacket" in lines
+
+
+@pytest.mark.parametrize("act", ["read", "read with timeout", "read_many", "receive_packet"])
+def test_packets_keep_their_order_where_a_callback_reads_too(
+    library: Any, session: wintun.Session, lines: list[str], act: str
+) -> None:
+    count = 200
+    library.HostileReceive(0, 0, count, NO_MORE_ITEMS)
+    inside: list[int] = []
+
+    def call_back(level: int, timestamp: int, message: str) -> None:
+        if len(inside) < 10:
+            found: Any = ACTS[act](session)
+            inside.append(len(found) if act == "read_many" and found else int(bool(found)))
+            if act == "receive_packet" and found is not None:
+                found.release()
+
+    def read_all() -> int:
+        read = 0
+        while session.read() is not None:
+            read += 1
+        return read
+
+    before = wintun.set_logger(call_back)
+    try:
+        library.HostileLogEverywhere(True)
+        outside = Worker(read_all).result()
+    finally:
+        library.HostileLogEverywhere(False)
+        wintun.set_logger(before)
+    assert outside + sum(inside) == count == session.statistics()[0]
+    assert library.HostileReleased() == count
+
+
+@pytest.mark.parametrize("act", ["get_driver_version", "load", "load another", "set_logger"])
+def test_a_callback_may_use_the_library_that_logs_while_it_is_loaded(
+    tmp_path: Path, path: Path, library: Any, session: wintun.Session, act: str
+) -> None:
+    copy = tmp_path / "another.so"
+    copy.write_bytes(path.read_bytes())
+    controls = ctypes.CDLL(str(copy))
+    controls.HostileReset()
+    controls.HostileLogEverywhere(True)
+    lines: list[str] = []
+
+    def call_back(level: int, timestamp: int, message: str) -> None:
+        lines.append(message)
+        if len(lines) == 1:
+            ACTS[act](session)
+
+    before = wintun.set_logger(call_back)
+    try:
+        Worker(wintun.load, str(copy)).result()
+    finally:
+        wintun.set_logger(before)
+        controls.HostileLogEverywhere(False)
+    assert lines[0] == "WintunSetLogger"

@@ -178,6 +178,35 @@ def test_a_callback_may_use_the_api_from_inside(unique_name: Callable[[], str]) 
 
 
 @pytest.mark.threads
+def test_of_two_threads_that_set_the_logger_the_last_has_its_will(lines: list[Line]) -> None:
+    def hear(level: int, timestamp: int, message: str) -> None:
+        heard.append(message)
+
+    heard: list[str] = []
+    start, end = threading.Barrier(3, timeout=60), threading.Barrier(3, timeout=60)
+    rounds = scaled(5_000, at_least=2_000)
+
+    def set_again_and_again(logger: Any) -> None:
+        for _ in range(rounds):
+            start.wait()
+            wintun.set_logger(logger)
+            end.wait()
+
+    setters = [Worker(set_again_and_again, logger) for logger in (hear, None)]
+    wrong = 0
+    for _ in range(rounds):
+        start.wait()
+        end.wait()
+        heard.clear()
+        simulator.log(wintun.LOG_INFO, "line")
+        last = wintun.set_logger(None)  # who has the logger says who was the last
+        wrong += heard != (["line"] if last is hear else [])
+    for setter in setters:
+        setter.result()
+    assert wrong == 0
+
+
+@pytest.mark.threads
 def test_the_logger_can_be_replaced_and_removed_while_lines_arrive() -> None:
     arrived = [0, 0, 0]
 
