@@ -268,21 +268,21 @@ static PyMethodDef adapter_methods[] = {
      "last one is released."},
     FAST_METHOD(
         "get_mtu", adapter_get_mtu,
-        "get_mtu($self, family)\n--\n\nThe MTU of family 2 (IPv4) or 23 (IPv6), in bytes.\n\n"
+        "get_mtu($self, family)\n--\n\nThe MTU of family 4 (IPv4) or 6 (IPv6), in bytes.\n\n"
         "Waits up to 5 seconds for the interface of that family to appear. Raises\n"
         "FileNotFoundError if it does not, ClosedError, OSError."),
     FAST_METHOD(
         "set_mtu", adapter_set_mtu,
-        "set_mtu($self, family, mtu)\n--\n\nSets the MTU of family 2 (IPv4: 68 to 65535 bytes)\n"
-        "or 23 (IPv6: 1280 to 65535). Waits and raises as get_mtu() does."),
+        "set_mtu($self, family, mtu)\n--\n\nSets the MTU of family 4 (IPv4: 68 to 65535 bytes)\n"
+        "or 6 (IPv6: 1280 to 65535). Waits and raises as get_mtu() does."),
     FAST_METHOD("wait_family", adapter_wait_family,
                 "wait_family($self, family, timeout)\n--\n\n"
-                "Waits up to timeout seconds for the adapter's interface of family 2 (IPv4) or\n"
-                "23 (IPv6) to appear. Returns whether it is there; after False, the calls that\n"
+                "Waits up to timeout seconds for the adapter's interface of family 4 (IPv4) or\n"
+                "6 (IPv6) to appear. Returns whether it is there; after False, the calls that\n"
                 "need it do not wait for it themselves. Raises ClosedError, OSError."),
     FAST_METHOD("get_addresses", adapter_get_addresses,
                 "get_addresses($self, family=0)\n--\n\n"
-                "The unicast addresses of family 2 (IPv4), 23 (IPv6) or 0 (both) as a list of\n"
+                "The unicast addresses of family 4 (IPv4), 6 (IPv6) or 0 (both) as a list of\n"
                 "(packed address, prefix length, whether the system configured it by itself)."),
     FAST_METHOD("add_address", adapter_add_address,
                 "add_address($self, address, prefix_length)\n--\n\n"

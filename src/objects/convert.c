@@ -253,16 +253,16 @@ convert_guid(PyObject *value, GUID *guid, const GUID **result)
 bool
 convert_family(PyObject *value, ADDRESS_FAMILY *family)
 {
-    DWORD number;
-    if (!convert_integer(value, "family", IP_HELPER_IPV4, IP_HELPER_IPV6, &number)) {
+    DWORD number = 0;
+    if (!convert_integer(value, "family", 4, 6, &number) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError)) {
         return false;
     }
-    if (number != IP_HELPER_IPV4 && number != IP_HELPER_IPV6) {
-        PyErr_Format(PyExc_ValueError, "family must be %d (IPv4) or %d (IPv6), not %R",
-                     IP_HELPER_IPV4, IP_HELPER_IPV6, value);
+    if (number != 4 && number != 6) {
+        PyErr_Format(PyExc_ValueError, "family must be 4 (IPv4) or 6 (IPv6), not %R", value);
         return false;
     }
-    *family = (ADDRESS_FAMILY)number;
+    *family = number == 4 ? IP_HELPER_IPV4 : IP_HELPER_IPV6;
     return true;
 }
 

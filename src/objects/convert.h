@@ -50,7 +50,8 @@ bool convert_name(PyObject *value, const char *what, WCHAR name[WINTUN_MAX_ADAPT
 /* None or 16 bytes in the memory layout of a GUID (uuid.UUID.bytes_le). */
 bool convert_guid(PyObject *value, GUID *guid, const GUID **result);
 
-/* An address family, IP_HELPER_IPV4 or IP_HELPER_IPV6. */
+/* The version of IP, 4 or 6, to Windows' number of its family: IP_HELPER_IPV4 or IP_HELPER_IPV6.
+ * The numbers of the socket module are refused, for they differ between systems. */
 bool convert_family(PyObject *value, ADDRESS_FAMILY *family);
 
 /* A str of zero-terminated UTF-16 of at most limit code units; what is not valid is replaced, and

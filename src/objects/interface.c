@@ -440,6 +440,13 @@ get_table(shared_adapter *adapter, ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_T
     return true;
 }
 
+/* Whether a family is the one that stands for both. */
+static bool
+is_zero(PyObject *family)
+{
+    return PyLong_CheckExact(family) && PyObject_Not(family) == 1;
+}
+
 PyObject *
 adapter_get_addresses(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
 {
@@ -451,11 +458,8 @@ adapter_get_addresses(PyObject *object, arguments args, Py_ssize_t count, PyObje
     ADDRESS_FAMILY family = IP_HELPER_UNSPEC;
     bool open;
     DWORD code = 0;
-    DWORD number = IP_HELPER_UNSPEC;
     if (!convert_arguments("get_addresses", names, 0, args, count, keywords, values) ||
-        (values[0] != NULL &&
-         !convert_integer(values[0], "family", IP_HELPER_UNSPEC, IP_HELPER_IPV6, &number)) ||
-        (number != IP_HELPER_UNSPEC && !convert_family(values[0], &family))) {
+        (values[0] != NULL && !is_zero(values[0]) && !convert_family(values[0], &family))) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     Interface = Union[IPv4Interface, IPv6Interface]
     AddressInput = Union[str, IPv4Address, IPv6Address, Interface]
 
-# Windows' numbers of the address families.
-IPV4 = 2
-IPV6 = 23
+# The versions of IP, as `ipaddress` numbers them.
+IPV4 = 4
+IPV6 = 6
 
 FAMILY_NAMES = {IPV4: "IPv4", IPV6: "IPv6"}
 
@@ -74,11 +74,6 @@ def _is_broadcast(interface: Interface) -> bool:
     if int(interface.ip) == 0xFFFFFFFF:
         return True
     return network.prefixlen <= 30 and interface.ip == network.broadcast_address
-
-
-def family_of(interface: Interface) -> int:
-    """Returns Windows' number of the interface's family."""
-    return IPV4 if interface.version == 4 else IPV6
 
 
 def from_row(address: bytes, prefix_length: int) -> Interface:

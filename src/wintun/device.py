@@ -435,7 +435,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         with self._configuration_lock:
             # IPv4 goes last, so that its addresses are the newest.
             for family in (IPV6, IPV4):
-                mine = [each for each in interfaces if _addresses.family_of(each) == family]
+                mine = [each for each in interfaces if each.version == family]
                 self._addresses.replace(family, mine)
 
     def add_address(self, address: AddressInput) -> None:
@@ -458,7 +458,7 @@ class TunDevice(NotCopyable, AsyncDevice):
             self._addresses.remove(interface)
 
     def _assign(self, interface: Interface, family: int | None = None) -> None:
-        actual = _addresses.family_of(interface)
+        actual = interface.version
         if family is not None and family != actual:
             raise ValueError(f"not an {FAMILY_NAMES[family]} address: {str(interface)!r}")
         with self._configuration_lock:

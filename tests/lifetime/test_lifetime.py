@@ -29,9 +29,9 @@ SESSION_CALLS: dict[str, Callable[[wintun.Session], object]] = {
 
 ADAPTER_CALLS: dict[str, Callable[[wintun.Adapter], object]] = {
     "start_session": lambda adapter: adapter.start_session(MIN_CAPACITY),
-    "get_mtu": lambda adapter: adapter.get_mtu(2),
-    "set_mtu": lambda adapter: adapter.set_mtu(2, 1500),
-    "wait_family": lambda adapter: adapter.wait_family(2, 0.0),
+    "get_mtu": lambda adapter: adapter.get_mtu(4),
+    "set_mtu": lambda adapter: adapter.set_mtu(4, 1500),
+    "wait_family": lambda adapter: adapter.wait_family(4, 0.0),
     "get_addresses": lambda adapter: adapter.get_addresses(),
     "add_address": lambda adapter: adapter.add_address(b"\x0a\0\0\1", 24),
     "remove_address": lambda adapter: adapter.remove_address(b"\x0a\0\0\1"),

@@ -71,8 +71,8 @@ CALLS: dict[str, tuple[Call, list[tuple[int, type[OSError]]]]] = {
     "WintunGetReadWaitEvent": (start_session, COMMON),
     "WintunReceivePacket": (lambda it: it.session.receive_packet(), RECEIVE),
     "WintunAllocateSendPacket": (lambda it: it.session.allocate_send_packet(20), ALLOCATE),
-    "GetIpInterfaceEntry": (lambda it: it.adapter.get_mtu(2), ON_INTERFACE),
-    "SetIpInterfaceEntry": (lambda it: it.adapter.set_mtu(2, 1400), ON_INTERFACE),
+    "GetIpInterfaceEntry": (lambda it: it.adapter.get_mtu(4), ON_INTERFACE),
+    "SetIpInterfaceEntry": (lambda it: it.adapter.set_mtu(4, 1400), ON_INTERFACE),
     "CreateUnicastIpAddressEntry": (
         lambda it: it.adapter.add_address(b"\x0a\x01\x02\x03", 24),
         [failure for failure in ON_INTERFACE if failure[0] != 5010],  # there already: no error

@@ -124,7 +124,7 @@ NUMBER_CALLS: dict[str, Callable[[wintun.Session, Any], object]] = {
     "start_session": lambda session, number: session.adapter.start_session(number),
     "get_mtu": lambda session, number: session.adapter.get_mtu(number),
     "set_mtu family": lambda session, number: session.adapter.set_mtu(number, 1500),
-    "set_mtu": lambda session, number: session.adapter.set_mtu(2, number),
+    "set_mtu": lambda session, number: session.adapter.set_mtu(4, number),
     "wait_family": lambda session, number: session.adapter.wait_family(number, 0.0),
     "get_addresses": lambda session, number: session.adapter.get_addresses(number),
     "prefix": lambda session, number: session.adapter.add_address(b"\x0a\0\0\1", number),
@@ -160,7 +160,7 @@ TIMEOUT_CALLS: dict[str, Callable[[wintun.Session, Any], object]] = {
     "write": lambda session, timeout: session.write(ipv4_packet(20), timeout=timeout),
     "write_many": lambda session, timeout: session.write_many([ipv4_packet(20)], timeout=timeout),
     "wait_read_event": lambda session, timeout: session.wait_read_event(timeout),
-    "wait_family": lambda session, timeout: session.adapter.wait_family(2, timeout),
+    "wait_family": lambda session, timeout: session.adapter.wait_family(4, timeout),
 }
 
 
@@ -286,3 +286,31 @@ def test_a_call_with_too_many_unknown_or_missing_arguments_is_a_type_error(
     for call in calls:
         with pytest.raises(TypeError):
             call(session)
+
+
+FAMILY_CALLS: dict[str, Callable[[wintun.Adapter, Any], object]] = {
+    "get_mtu": lambda adapter, family: adapter.get_mtu(family),
+    "set_mtu": lambda adapter, family: adapter.set_mtu(family, 1500),
+    "wait_family": lambda adapter, family: adapter.wait_family(family, 5.0),
+    "get_addresses": lambda adapter, family: adapter.get_addresses(family),
+}
+
+
+@pytest.mark.parametrize("call", FAMILY_CALLS)
+def test_a_family_is_4_or_6_and_nothing_else(adapter: wintun.Adapter, call: str) -> None:
+    for family in (4, 6):
+        FAMILY_CALLS[call](adapter, family)
+    # Windows' and Linux' own numbers, and what lies between.
+    for family in (2, 5, 10, 23, 30):
+        with pytest.raises(ValueError, match=rf"family must be 4 .* or 6 .*, not {family}"):
+            FAMILY_CALLS[call](adapter, family)
+
+
+def test_each_family_is_the_one_that_its_number_says(adapter: wintun.Adapter) -> None:
+    adapter.set_mtu(4, 1400)
+    adapter.set_mtu(6, 1500)
+    assert (adapter.get_mtu(4), adapter.get_mtu(6)) == (1400, 1500)
+    adapter.add_address(b"\x0a\0\0\1", 24)
+    assert (b"\x0a\0\0\1", 24, False) in adapter.get_addresses(4)
+    assert all(len(address) == 16 for address, _, _ in adapter.get_addresses(6))
+    assert len(adapter.get_addresses()) == len(adapter.get_addresses(4) + adapter.get_addresses(6))

@@ -193,8 +193,8 @@ class Round:
     def configure(self) -> None:
         while not self.quiet.is_set():
             adapter = self.session.adapter
-            adapter.set_mtu(2, self.chance.randrange(576, 0x10000))
-            assert adapter.get_mtu(2) >= 576
+            adapter.set_mtu(4, self.chance.randrange(576, 0x10000))
+            assert adapter.get_mtu(4) >= 576
             address = bytes([10, 0, 0, self.chance.randrange(1, 255)])
             adapter.add_address(address, 24)
             adapter.remove_address(address)

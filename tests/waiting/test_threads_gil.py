@@ -61,7 +61,7 @@ def start(prepared: Prepared) -> object:
 
 
 def set_mtu(prepared: Prepared) -> None:
-    prepared.adapter.set_mtu(2, 1400)
+    prepared.adapter.set_mtu(4, 1400)
 
 
 def close_adapter(prepared: Prepared) -> None:
@@ -85,7 +85,7 @@ CALLS: dict[str, Callable[[Prepared], object]] = {
     "WintunReleaseReceivePacket": lambda prepared: prepared.received.release(),
     "WintunAllocateSendPacket": lambda prepared: prepared.session.write(ipv4_packet(20)),
     "WintunSendPacket": lambda prepared: prepared.allocated.send(),
-    "GetIpInterfaceEntry": lambda prepared: prepared.adapter.get_mtu(2),
+    "GetIpInterfaceEntry": lambda prepared: prepared.adapter.get_mtu(4),
     "SetIpInterfaceEntry": set_mtu,
     "CreateUnicastIpAddressEntry": lambda prepared: prepared.adapter.add_address(b"\x0a\0\0\1", 8),
     "GetUnicastIpAddressTable": lambda prepared: prepared.adapter.get_addresses(),
@@ -186,6 +186,6 @@ def test_other_threads_run_while_one_waits_for_an_ip_interface(
     def attempt(seconds: float) -> int:
         simulator.set_family_delay(None, 4, seconds)
         adapter = make_adapter()
-        return turns_during(lambda: adapter.wait_family(2, seconds + HANG_SECONDS))[0]
+        return turns_during(lambda: adapter.wait_family(4, seconds + HANG_SECONDS))[0]
 
     check_turns(attempt)
