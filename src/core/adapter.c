@@ -52,6 +52,16 @@ destroy(lifetime *life)
 
 static const lifetime_rules rules = {close_session, clear_nothing, close_handle, destroy};
 
+bool
+adapter_is_removed(const shared_adapter *adapter)
+{
+    const IP_HELPER_API *api = &adapter->library->ip_helper;
+    NET_IFINDEX index;
+    /* Both arguments are valid, so this is its answer to a LUID that no interface has. */
+    return api->ConvertInterfaceLuidToIndex != NULL &&
+           api->ConvertInterfaceLuidToIndex(&adapter->luid, &index) == ERROR_INVALID_PARAMETER;
+}
+
 shared_adapter *
 adapter_share(const library *library, WINTUN_ADAPTER_HANDLE handle)
 {

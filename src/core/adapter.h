@@ -34,6 +34,10 @@ bool adapter_is_open(shared_adapter *adapter);
 bool adapter_enter(shared_adapter *adapter);
 void adapter_leave(shared_adapter *adapter);
 
+/* Whether the system knows no such adapter any more: it was removed. Between adapter_enter and
+ * adapter_leave. One that is disabled is still known. */
+bool adapter_is_removed(const shared_adapter *adapter);
+
 /* Waits, not longer than PATIENCE_NS, for the adapter's session to be over if it is closed: packets
  * may still be held of it, most often for a moment. */
 void adapter_wait_for_closed_session(shared_adapter *adapter);

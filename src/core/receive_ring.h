@@ -28,6 +28,7 @@ receive_from_ring(shared_session *session, const BYTE **packet, DWORD *size, att
     if (tried->code == ERROR_NO_MORE_ITEMS) {
         return OUTCOME_NOT_YET;
     }
+    session_note_end(session, tried->code);
     /* The driver signals the end of the adapter once, which wakes one thread: each wakes the next.
      */
     session_pass_baton(session, 0);

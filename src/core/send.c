@@ -16,6 +16,7 @@ allocate(shared_session *session, DWORD size, BYTE **packet, attempt *tried)
         return OUTCOME_DONE;
     }
     tried->code = session->last_error();
+    session_note_end(session, tried->code);
     return tried->code == ERROR_BUFFER_OVERFLOW ? OUTCOME_NOT_YET : OUTCOME_FAILED;
 }
 

@@ -68,6 +68,18 @@ session_end(shared_session *session)
     lifetime_close(&session->life);
 }
 
+bool
+session_is_terminating(shared_session *session)
+{
+    if (atom_u32_load(&session->terminating) == 0 && session_enter(session)) {
+        if (adapter_is_removed(session->adapter)) {
+            atom_u32_store(&session->terminating, 1);
+        }
+        session_give_back(session, GATE_CALL);
+    }
+    return atom_u32_load(&session->terminating) != 0;
+}
+
 uint64_t
 session_packets_held(shared_session *session)
 {

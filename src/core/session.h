@@ -57,6 +57,7 @@ typedef struct shared_session {
     atom_u32 spin_us;
     traffic traffic;
     session_statistics statistics;
+    atom_u32 terminating; /* the library said that the adapter is: for good */
 } shared_session;
 
 /* Starts the adapter's session. One that is closed, but not over because packets are held, is
@@ -101,6 +102,20 @@ session_give_back(shared_session *session, uint64_t owned)
 /* Closes the session: wakes all that wait, and returns when it is over or packets are held. Any
  * number of times. */
 void session_end(shared_session *session);
+
+/* Notes what a failed function of the ring said, if that is the end of the adapter. */
+static inline void
+session_note_end(shared_session *session, DWORD code)
+{
+    if (code == ERROR_HANDLE_EOF) {
+        atom_u32_store(&session->terminating, 1);
+    }
+}
+
+/* Whether the session's adapter was removed, or disabled and one of the ring's functions said so:
+ * no packet passes any more. False for one that was closed before that was seen. Without the GIL.
+ */
+bool session_is_terminating(shared_session *session);
 
 /* Packets in the rings that the program holds: received and not released, allocated and not sent.
  * Those that were read ahead are not the program's. With or without the GIL. */

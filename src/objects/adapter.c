@@ -183,6 +183,24 @@ adapter_enter_method(PyObject *object, PyObject *ignored)
 
 /* --- Sessions --------------------------------------------------------------------------------- */
 
+static bool
+is_removed(shared_adapter *shared)
+{
+    bool removed = false;
+    if (adapter_enter(shared)) {
+        removed = adapter_is_removed(shared);
+        adapter_leave(shared);
+    }
+    return removed;
+}
+
+/* WintunStartSession opens the adapter's own device, which is gone with the adapter. */
+static bool
+cannot_be_opened(const char *function, DWORD code)
+{
+    return code == ERROR_FILE_NOT_FOUND && strcmp(function, "WintunStartSession") == 0;
+}
+
 static PyObject *
 adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
 {
@@ -194,12 +212,15 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
     const char *function = NULL;
     outcome result;
     DWORD code = 0;
+    bool removed;
     if (!convert_arguments("start_session", names, 0, args, count, keywords, values) ||
         (values[0] != NULL && !convert_capacity(values[0], &capacity))) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
     result = session_start(self->shared, capacity, &session, &code, &function);
+    removed =
+        result == OUTCOME_FAILED && (cannot_be_opened(function, code) || is_removed(self->shared));
     Py_END_ALLOW_THREADS
     if (result == OUTCOME_CLOSED) {
         return raise_closed(self->state, "adapter");
@@ -208,7 +229,7 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
         return PyErr_NoMemory();
     }
     if (result != OUTCOME_DONE) {
-        return raise_error(function, code);
+        return removed ? raise_removed(self->state, function, code) : raise_error(function, code);
     }
     return session_new(self->state, object, session, capacity);
 }
@@ -216,10 +237,29 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
 /* --- Properties ------------------------------------------------------------------------------- */
 
 static PyObject *
+adapter_repr(PyObject *object)
+{
+    adapter_object *self = (adapter_object *)object;
+    return PyUnicode_FromFormat("<wintun.Adapter %R %s>", self->name,
+                                adapter_is_open(self->shared) ? "open" : "closed");
+}
+
+static PyObject *
 adapter_get_luid(PyObject *object, void *closure)
 {
     (void)closure;
     return PyLong_FromUnsignedLongLong(adapter_shared(object)->luid.Value);
+}
+
+static PyObject *
+adapter_get_removed(PyObject *object, void *closure)
+{
+    bool removed;
+    (void)closure;
+    Py_BEGIN_ALLOW_THREADS
+    removed = is_removed(adapter_shared(object));
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(removed);
 }
 
 static PyObject *
@@ -306,6 +346,10 @@ static PyGetSetDef adapter_properties[] = {
     {"closed", adapter_get_closed, NULL,
      "Whether it cannot be used: close() was called, or it belongs to the process before a fork.",
      NULL},
+    {"removed", adapter_get_removed, NULL,
+     "Whether the system knows the adapter no more, though it was not closed here: it was removed\n"
+     "by hand, over a sleep of the machine, or by the process that had created it.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -319,6 +363,7 @@ static PyType_Slot adapter_slots[] = {
                         "Every method may be called from any thread at any time."},
     {Py_tp_new, SLOT(refuse_new)},
     {Py_tp_dealloc, SLOT(adapter_dealloc)},
+    {Py_tp_repr, SLOT(adapter_repr)},
     {Py_tp_methods, adapter_methods},
     {Py_tp_getset, adapter_properties},
     {Py_tp_members, adapter_members},

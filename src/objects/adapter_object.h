@@ -38,4 +38,10 @@ adapter_raise_closed(PyObject *adapter)
     return raise_closed(((adapter_object *)adapter)->state, "adapter");
 }
 
+static inline PyObject *
+adapter_raise_removed(PyObject *adapter, const char *function, DWORD code)
+{
+    return raise_removed(((adapter_object *)adapter)->state, function, code);
+}
+
 #endif

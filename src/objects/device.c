@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * DeviceBase: the data path of TunDevice. It forwards to the session that is attached, in C, so
- * that a read costs no Python call more on the device than on its session.
+ * that a read costs no Python call more on the device than on its session. Where a call cannot go
+ * on with its session, methods of TunDevice decide what it comes to: the paths to them are slow and
+ * seldom.
  */
 #include "device.h"
 
@@ -27,17 +29,100 @@ attached(PyObject *object)
     return session;
 }
 
+/* Raises what TunDevice says of a call that needs a session while there is none. */
+static PyObject *
+raise_absent(PyObject *self)
+{
+    Py_XDECREF(PyObject_CallMethod(self, "_refuse_absent", NULL));
+    if (!PyErr_Occurred()) {
+        (void)raise_down(((device_object *)self)->state); /* up meanwhile: this call came before */
+    }
+    return NULL;
+}
+
+/* Asks TunDevice whether a call that the session has failed is to be made again: another one may
+ * have taken its place. The exception of that failure, if there is one, is gone then, or stays. */
+static bool
+goes_on(PyObject *self, PyObject *session)
+{
+    module_state *state = ((device_object *)self)->state;
+    PyObject *type, *value, *traceback;
+    bool corrupt = PyErr_Occurred() && PyErr_ExceptionMatches(state->ring_corrupt_error);
+    if (PyErr_Occurred() && !corrupt && !PyErr_ExceptionMatches(state->closed_error)) {
+        return false;
+    }
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *answer =
+        PyObject_CallMethod(self, "_goes_on", "OO", session, corrupt ? Py_True : Py_False);
+    bool again = answer == Py_True;
+    if (answer == NULL || again) {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    } else {
+        PyErr_Restore(type, value, traceback);
+    }
+    Py_XDECREF(answer);
+    return again;
+}
+
+typedef PyObject *(*session_method)(PyObject *session, arguments args, Py_ssize_t count,
+                                    PyObject *keywords);
+
+static PyObject *
+forward(PyObject *self, session_method method, arguments args, Py_ssize_t count, PyObject *keywords)
+{
+    for (;;) {
+        PyObject *session = attached(self);
+        if (session == NULL) {
+            return raise_absent(self);
+        }
+        PyObject *result = method(session, args, count, keywords);
+        bool again = result == NULL && goes_on(self, session);
+        Py_DECREF(session);
+        if (!again) {
+            return result;
+        }
+    }
+}
+
+/* More than any of the methods takes. */
+#define MOST_VALUES 8
+
+/* As forward, for arguments that may be iterators: these can be gone through once only, and a call
+ * that is made again would find nothing in them. */
+static PyObject *
+forward_iterable(PyObject *self, session_method method, arguments args, Py_ssize_t count,
+                 PyObject *keywords)
+{
+    PyObject *values[MOST_VALUES];
+    Py_ssize_t total = count + (keywords != NULL ? PyTuple_Size(keywords) : 0);
+    Py_ssize_t iterator = 0;
+    while (iterator < total && !PyIter_Check(args[iterator])) {
+        iterator++;
+    }
+    if (iterator == total || total > MOST_VALUES ||
+        ((device_object *)self)->session == NULL) { /* no need, refused, nothing to be taken */
+        return forward(self, method, args, count, keywords);
+    }
+    for (Py_ssize_t i = 0; i < total; i++) {
+        values[i] = args[i];
+    }
+    PyObject *list = PySequence_List(args[iterator]);
+    if (list == NULL) {
+        return NULL;
+    }
+    values[iterator] = list;
+    PyObject *result = forward(self, method, values, count, keywords);
+    Py_DECREF(list);
+    return result;
+}
+
 #define FORWARD(name)                                                                              \
     static PyObject *device_##name(PyObject *self, arguments args, Py_ssize_t count,               \
                                    PyObject *keywords)                                             \
     {                                                                                              \
-        PyObject *session = attached(self);                                                        \
-        if (session == NULL) {                                                                     \
-            return raise_down(((device_object *)self)->state);                                     \
-        }                                                                                          \
-        PyObject *result = session_##name(session, args, count, keywords);                         \
-        Py_DECREF(session);                                                                        \
-        return result;                                                                             \
+        return forward_iterable(self, session_##name, args, count, keywords);                      \
     }
 
 SESSION_METHODS(FORWARD)
@@ -45,13 +130,20 @@ SESSION_METHODS(FORWARD)
 static PyObject *
 device_next(PyObject *self)
 {
-    PyObject *session = attached(self);
-    if (session == NULL) {
-        return NULL; /* a device that is down has no packets: the end of the iteration */
+    for (;;) {
+        PyObject *session = attached(self);
+        if (session == NULL) {
+            /* Returns where that is the end of the iteration; NULL without an exception says so. */
+            Py_XDECREF(PyObject_CallMethod(self, "_check_ended", NULL));
+            return NULL;
+        }
+        PyObject *packet = session_next(session);
+        bool again = packet == NULL && goes_on(self, session);
+        Py_DECREF(session);
+        if (!again) {
+            return packet;
+        }
     }
-    PyObject *packet = session_next(session);
-    Py_DECREF(session);
-    return packet;
 }
 
 static PyObject *
@@ -73,6 +165,34 @@ device_attach(PyObject *self, PyObject *session)
         Py_RETURN_NONE;
     }
     return before;
+}
+
+static PyObject *
+device_refuse(PyObject *self, PyObject *why)
+{
+    module_state *state = ((device_object *)self)->state;
+    if (PyUnicode_CompareWithASCIIString(why, "closed") == 0) {
+        return raise_closed(state, "device");
+    }
+    if (PyUnicode_CompareWithASCIIString(why, "gone") == 0) {
+        return raise_gone(state);
+    }
+    return raise_down(state);
+}
+
+/* An object of the class right under this one, TunDevice, takes what the class declares: a setting
+ * that is misspelt must not be taken for one that is made. Classes of users are free. */
+static int
+device_set(PyObject *self, PyObject *name, PyObject *value)
+{
+    PyObject *type = (PyObject *)Py_TYPE(self);
+    PyObject *base = PyType_GetSlot((PyTypeObject *)type, Py_tp_base);
+    if (value != NULL && base == ((device_object *)self)->state->device_base_type &&
+        !PyObject_HasAttr(type, name)) {
+        Py_XDECREF(PyObject_CallMethod(self, "_refuse_attribute", "O", name));
+        return -1;
+    }
+    return PyObject_GenericSetAttr(self, name, value);
 }
 
 /* --- The type --------------------------------------------------------------------------------- */
@@ -111,6 +231,10 @@ static PyMethodDef device_methods[] = {
                            "_attach($self, session, /)\n--\n\n"
                            "Makes session (a Session or None) the one that the data path uses; "
                            "returns the one before."},
+    {"_refuse", device_refuse, METH_O,
+     "_refuse($self, why, /)\n--\n\n"
+     "Raises ClosedError for a device that is \"closed\" or \"down\", or AdapterTerminatingError "
+     "for\none whose adapter is \"gone\"."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -118,6 +242,7 @@ static PyType_Slot device_slots[] = {
     {Py_tp_doc, (void *)"The data path of a device; the base of TunDevice."},
     {Py_tp_new, SLOT(device_new)},
     {Py_tp_dealloc, SLOT(device_dealloc)},
+    {Py_tp_setattro, SLOT(device_set)},
     {Py_tp_iter, SLOT(device_iter)},
     {Py_tp_iternext, SLOT(device_next)},
     {Py_tp_methods, device_methods},

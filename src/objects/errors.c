@@ -50,6 +50,9 @@ errno_of(DWORD code)
     }
 }
 
+/* What an adapter's end is called, and what to do. */
+#define REMOVED "it was removed or disabled, and TunDevice.recreate() brings it back"
+
 /* A code that no failure has. */
 #define ANY_CODE ERROR_SUCCESS
 
@@ -80,10 +83,8 @@ advice_for(const char *function, DWORD code)
         {"WintunDeleteDriver", ERROR_DEVICE_IN_USE, "close every Wintun adapter first"},
         {"WintunStartSession", ERROR_ALREADY_INITIALIZED,
          "an adapter has one session at a time: end the other one and release its packets"},
-        {"WintunReceivePacket", ERROR_HANDLE_EOF,
-         "the adapter is terminating: it was removed or disabled"},
-        {"WintunAllocateSendPacket", ERROR_HANDLE_EOF,
-         "the adapter is terminating: it was removed or disabled"},
+        {"WintunReceivePacket", ERROR_HANDLE_EOF, "the adapter is terminating: " REMOVED},
+        {"WintunAllocateSendPacket", ERROR_HANDLE_EOF, "the adapter is terminating: " REMOVED},
         {"WintunReceivePacket", ERROR_INVALID_DATA,
          "the ring is corrupt: end the session and start another"},
         {"WintunAllocateSendPacket", ERROR_BUFFER_OVERFLOW,
@@ -102,9 +103,9 @@ advice_for(const char *function, DWORD code)
 
 /* text: a new reference, which is given back; NULL with an exception set. */
 static PyObject *
-raise_text(PyObject *type, PyObject *text, DWORD code)
+raise_text(PyObject *type, int error_number, PyObject *text, DWORD code)
 {
-    PyObject *error = text != NULL ? PyObject_CallFunction(type, "iO", errno_of(code), text) : NULL;
+    PyObject *error = text != NULL ? PyObject_CallFunction(type, "iO", error_number, text) : NULL;
     PyObject *number = error != NULL ? PyLong_FromUnsignedLong(code) : NULL;
     PyObject *kept = number != NULL ? PyObject_GetAttrString(error, "__dict__") : NULL;
     /* Windows' OSError has the attribute already, but forgets it when it is pickled: what its
@@ -123,7 +124,7 @@ raise_text(PyObject *type, PyObject *text, DWORD code)
 static PyObject *
 raise_as(PyObject *type, const char *text, DWORD code)
 {
-    return raise_text(type, PyUnicode_FromString(text), code);
+    return raise_text(type, errno_of(code), PyUnicode_FromString(text), code);
 }
 
 static PyObject *
@@ -166,7 +167,7 @@ raise_error(const char *function, DWORD code)
 PyObject *
 raise_name_taken(PyObject *name)
 {
-    return raise_text(PyExc_OSError,
+    return raise_text(PyExc_OSError, EEXIST,
                       PyUnicode_FromFormat("the name %R is taken by another network connection: "
                                            "choose another name, or open the adapter",
                                            name),
@@ -188,11 +189,28 @@ raise_ring_error(module_state *state, const char *function, DWORD code)
 }
 
 PyObject *
+raise_removed(module_state *state, const char *function, DWORD code)
+{
+    char system[512];
+    platform_error_text(code, system, sizeof(system));
+    return raise_text(
+        state->adapter_terminating_error, ENODEV,
+        PyUnicode_FromFormat("%s: %s; the adapter is gone: " REMOVED, function, system), code);
+}
+
+PyObject *
 raise_closed(module_state *state, const char *what)
 {
     char text[64];
     (void)PyOS_snprintf(text, sizeof(text), "the %s is closed", what);
     return raise_as(state->closed_error, text, ERROR_INVALID_HANDLE);
+}
+
+PyObject *
+raise_gone(module_state *state)
+{
+    return raise_text(state->adapter_terminating_error, ENODEV,
+                      PyUnicode_FromString("the adapter is gone: " REMOVED), ERROR_HANDLE_EOF);
 }
 
 PyObject *
@@ -223,10 +241,12 @@ errors_add_types(PyObject *module, module_state *state)
         add_type(module, "wintun.RingFullError", "RingFullError",
                  "The send ring has no room for the packet (ERROR_BUFFER_OVERFLOW, 111).\n\n"
                  "Nothing was sent. Write again later, or give a timeout.");
-    state->adapter_terminating_error =
-        add_type(module, "wintun.AdapterTerminatingError", "AdapterTerminatingError",
-                 "The adapter was removed or disabled (ERROR_HANDLE_EOF, 38).\n\n"
-                 "The session carries no more packets: close the device.");
+    state->adapter_terminating_error = add_type(
+        module, "wintun.AdapterTerminatingError", "AdapterTerminatingError",
+        "The adapter was removed or disabled.\n\n"
+        "The rings say so with ERROR_HANDLE_EOF (38), starting a session and the settings\n"
+        "with other codes: winerror has the one. Nothing passes any more:\n"
+        "TunDevice.recreate() brings the adapter back, or close the device.");
     state->ring_corrupt_error =
         add_type(module, "wintun.RingCorruptError", "RingCorruptError",
                  "The receive ring holds what cannot be a packet (ERROR_INVALID_DATA, 13).\n\n"

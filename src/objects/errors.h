@@ -23,8 +23,14 @@ PyObject *raise_name_taken(PyObject *name);
 /* For the ring operations, where three codes have a meaning of Wintun's own. */
 PyObject *raise_ring_error(module_state *state, const char *function, DWORD code);
 
+/* AdapterTerminatingError, with whatever code the function had, for an adapter that is gone. */
+PyObject *raise_removed(module_state *state, const char *function, DWORD code);
+
 /* For use after close; what: "session", "adapter". */
 PyObject *raise_closed(module_state *state, const char *what);
+
+/* For a device whose adapter is gone, before a function of the API says so. */
+PyObject *raise_gone(module_state *state);
 
 /* For a device without a session. */
 PyObject *raise_down(module_state *state);

@@ -35,6 +35,7 @@ struct ip_request {
     ULONG mtu;
     UCHAR address[IPV6_SIZE];
     UCHAR prefix_length;
+    bool removed; /* it failed because the adapter is gone */
 };
 
 /* A function that neither the library nor the system has. */
@@ -62,8 +63,18 @@ run_step(shared_adapter *adapter, ip_request *request, DWORD *code)
         return false;
     }
     *code = request->step(adapter, request);
+    /* By a code that says it, or one that is also that of a missing family or address. */
+    request->removed =
+        *code == ERROR_FILE_NOT_FOUND || (*code != ERROR_SUCCESS && adapter_is_removed(adapter));
     adapter_leave(adapter);
     return true;
+}
+
+/* Whether a request met no interface of its family, or no such address. */
+static bool
+is_missing(const ip_request *request, DWORD code)
+{
+    return code == ERROR_NOT_FOUND && !request->removed;
 }
 
 /* Runs the request, again and again while the interface is not there and until the deadline. False
@@ -77,7 +88,7 @@ run_until(PyObject *object, ip_request *request, int64_t deadline_ns, DWORD *cod
     do {
         Py_BEGIN_ALLOW_THREADS
         open = run_step(adapter, request, code);
-        if (open && *code == ERROR_NOT_FOUND && platform_clock_ns() < deadline_ns) {
+        if (open && is_missing(request, *code) && platform_clock_ns() < deadline_ns) {
             platform_sleep_ns(RETRY_NS);
         }
         Py_END_ALLOW_THREADS
@@ -85,15 +96,18 @@ run_until(PyObject *object, ip_request *request, int64_t deadline_ns, DWORD *cod
             (void)adapter_raise_closed(object);
             return false;
         }
-        goes_on = *code == ERROR_NOT_FOUND ? wait_goes_on(OUTCOME_NOT_YET, deadline_ns) : 0;
+        goes_on = is_missing(request, *code) ? wait_goes_on(OUTCOME_NOT_YET, deadline_ns) : 0;
     } while (goes_on > 0);
     return goes_on == 0;
 }
 
 /* Raises what a request came to. */
 static PyObject *
-raise_request_error(const ip_request *request, DWORD code)
+raise_request_error(PyObject *object, const ip_request *request, DWORD code)
 {
+    if (request->removed) {
+        return adapter_raise_removed(object, request->function, code);
+    }
     if (code == ERROR_PROC_NOT_FOUND) {
         return raise_error_with_advice(request->function, code,
                                        "neither the library nor this system's iphlpapi.dll has "
@@ -124,11 +138,11 @@ run_on_interface(PyObject *object, ip_request *request)
     if (!run_until(object, request, deadline_ns, &code)) {
         return false;
     }
-    if (code == ERROR_NOT_FOUND) {
+    if (is_missing(request, code)) {
         atom_u32_store(waited, 1);
     }
     if (code != ERROR_SUCCESS) {
-        (void)raise_request_error(request, code);
+        (void)raise_request_error(object, request, code);
         return false;
     }
     atom_u32_store(waited, 0);
@@ -182,7 +196,7 @@ adapter_get_mtu(PyObject *object, arguments args, Py_ssize_t count, PyObject *ke
 {
     static const char *const names[] = {"family", NULL};
     PyObject *values[1];
-    ip_request request = {get_mtu_step, 0, NULL, 0, {0}, 0};
+    ip_request request = {get_mtu_step, 0, NULL, 0, {0}, 0, false};
     if (!convert_arguments("get_mtu", names, 1, args, count, keywords, values) ||
         !convert_family(values[0], &request.family) || !run_on_interface(object, &request)) {
         return NULL;
@@ -196,7 +210,7 @@ adapter_set_mtu(PyObject *object, arguments args, Py_ssize_t count, PyObject *ke
     static const char *const names[] = {"family", "mtu", NULL};
     PyObject *values[2];
     DWORD mtu;
-    ip_request request = {set_mtu_step, 0, NULL, 0, {0}, 0};
+    ip_request request = {set_mtu_step, 0, NULL, 0, {0}, 0, false};
     if (!convert_arguments("set_mtu", names, 2, args, count, keywords, values) ||
         !convert_family(values[0], &request.family)) {
         return NULL;
@@ -221,14 +235,14 @@ adapter_wait_family(PyObject *object, arguments args, Py_ssize_t count, PyObject
     PyObject *values[2];
     int64_t deadline_ns;
     DWORD code;
-    ip_request request = {get_mtu_step, 0, NULL, 0, {0}, 0};
+    ip_request request = {get_mtu_step, 0, NULL, 0, {0}, 0, false};
     if (!convert_arguments("wait_family", names, 2, args, count, keywords, values) ||
         !convert_family(values[0], &request.family) || !convert_timeout(values[1], &deadline_ns) ||
         !run_until(object, &request, deadline_ns, &code)) {
         return NULL;
     }
-    if (code != ERROR_SUCCESS && code != ERROR_NOT_FOUND) {
-        return raise_request_error(&request, code);
+    if (code != ERROR_SUCCESS && !is_missing(&request, code)) {
+        return raise_request_error(object, &request, code);
     }
     atom_u32_store(waited_flag(adapter_shared(object), request.family), code != ERROR_SUCCESS);
     return PyBool_FromLong(code == ERROR_SUCCESS);
@@ -362,7 +376,7 @@ adapter_add_address(PyObject *object, arguments args, Py_ssize_t count, PyObject
     static const char *const names[] = {"address", "prefix_length", NULL};
     PyObject *values[2];
     DWORD prefix_length;
-    ip_request request = {add_address_step, 0, NULL, 0, {0}, 0};
+    ip_request request = {add_address_step, 0, NULL, 0, {0}, 0, false};
     if (!convert_arguments("add_address", names, 2, args, count, keywords, values) ||
         !convert_address(values[0], &request) ||
         !convert_integer(values[1], "prefix_length", 0, request.family == IP_HELPER_IPV4 ? 32 : 128,
@@ -382,17 +396,17 @@ adapter_remove_address(PyObject *object, arguments args, Py_ssize_t count, PyObj
     static const char *const names[] = {"address", NULL};
     PyObject *values[1];
     DWORD code;
-    ip_request request = {remove_address_step, 0, NULL, 0, {0}, 0};
+    ip_request request = {remove_address_step, 0, NULL, 0, {0}, 0, false};
     if (!convert_arguments("remove_address", names, 1, args, count, keywords, values) ||
         !convert_address(values[0], &request) || !run_until(object, &request, 0, &code)) {
         return NULL;
     }
-    if (code == ERROR_NOT_FOUND) {
+    if (is_missing(&request, code)) {
         return raise_error_with_advice(request.function, code,
                                        "the adapter does not have this address");
     }
     if (code != ERROR_SUCCESS) {
-        return raise_request_error(&request, code);
+        return raise_request_error(object, &request, code);
     }
     Py_RETURN_NONE;
 }
@@ -427,15 +441,21 @@ list_addresses(const shared_adapter *adapter, MIB_UNICASTIPADDRESS_TABLE *table)
     return list;
 }
 
-/* As read_table; false if this adapter is closed. */
+/* Reads the table, which has nothing of an adapter that was removed: that is ERROR_NOT_FOUND then.
+ * False if the adapter is closed. */
 static bool
-get_table(shared_adapter *adapter, ADDRESS_FAMILY family, MIB_UNICASTIPADDRESS_TABLE **table,
+get_table(shared_adapter *adapter, ip_request *request, MIB_UNICASTIPADDRESS_TABLE **table,
           DWORD *code)
 {
     if (!adapter_enter(adapter)) {
         return false;
     }
-    *code = read_table(adapter, family, table);
+    *code = read_table(adapter, request->family, table);
+    request->removed = adapter_is_removed(adapter);
+    if (*code == ERROR_SUCCESS && request->removed) {
+        adapter->library->ip_helper.FreeMibTable(*table);
+        *code = ERROR_NOT_FOUND;
+    }
     adapter_leave(adapter);
     return true;
 }
@@ -451,28 +471,27 @@ PyObject *
 adapter_get_addresses(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
 {
     static const char *const names[] = {"family", NULL};
-    static const ip_request described = {NULL, 0, "GetUnicastIpAddressTable", 0, {0}, 0};
+    ip_request request = {NULL, 0, "GetUnicastIpAddressTable", 0, {0}, 0, false};
     shared_adapter *adapter = adapter_shared(object);
     MIB_UNICASTIPADDRESS_TABLE *table = NULL;
     PyObject *values[1];
-    ADDRESS_FAMILY family = IP_HELPER_UNSPEC;
     bool open;
     DWORD code = 0;
     if (!convert_arguments("get_addresses", names, 0, args, count, keywords, values) ||
-        (values[0] != NULL && !is_zero(values[0]) && !convert_family(values[0], &family))) {
+        (values[0] != NULL && !is_zero(values[0]) && !convert_family(values[0], &request.family))) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    open = get_table(adapter, family, &table, &code);
+    open = get_table(adapter, &request, &table, &code);
     Py_END_ALLOW_THREADS
     if (!open) {
         return adapter_raise_closed(object);
     }
-    if (code == ERROR_NOT_FOUND) {
+    if (is_missing(&request, code)) {
         return PyList_New(0); /* Windows' answer where no adapter has an address of the family */
     }
     if (code != ERROR_SUCCESS) {
-        return raise_request_error(&described, code);
+        return raise_request_error(object, &request, code);
     }
     PyObject *list = list_addresses(adapter, table);
     Py_BEGIN_ALLOW_THREADS
@@ -510,6 +529,14 @@ adapter_get_name(PyObject *object, void *closure)
     return string_from_utf16(alias, IF_MAX_STRING_SIZE);
 }
 
+static PyObject *
+raise_luid_error(PyObject *object, const char *function, DWORD code)
+{
+    /* The arguments are valid, so this is the answer to a LUID that no interface has. */
+    return code == ERROR_INVALID_PARAMETER ? adapter_raise_removed(object, function, code)
+                                           : raise_error(function, code);
+}
+
 static DWORD
 get_index(shared_adapter *adapter, NET_IFINDEX *index)
 {
@@ -538,7 +565,7 @@ adapter_get_index(PyObject *object, void *closure)
         return adapter_raise_closed(object);
     }
     return code == ERROR_SUCCESS ? PyLong_FromUnsignedLong(index)
-                                 : raise_error("ConvertInterfaceLuidToIndex", code);
+                                 : raise_luid_error(object, "ConvertInterfaceLuidToIndex", code);
 }
 
 static DWORD
@@ -570,5 +597,5 @@ adapter_get_guid(PyObject *object, void *closure)
     }
     return code == ERROR_SUCCESS
                ? PyBytes_FromStringAndSize((const char *)&guid, (Py_ssize_t)sizeof(guid))
-               : raise_error("ConvertInterfaceLuidToGuid", code);
+               : raise_luid_error(object, "ConvertInterfaceLuidToGuid", code);
 }

@@ -370,6 +370,15 @@ static PyMemberDef batch_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyObject *
+batch_repr(PyObject *object)
+{
+    batch_object *self = (batch_object *)object;
+    return PyUnicode_FromFormat("<wintun.PacketBatch %s, %zd packets%s>",
+                                self->for_sending ? "to send" : "received", self->count,
+                                exports_ended(&self->exports) ? ", released" : "");
+}
+
 static PyType_Slot batch_slots[] = {
     {Py_tp_doc,
      (void *)"Packets in a ring, a sequence of writable memoryviews, no copy.\n\n"
@@ -380,6 +389,7 @@ static PyType_Slot batch_slots[] = {
     {Py_tp_new, SLOT(refuse_new)},
     {Py_tp_dealloc, SLOT(batch_dealloc)},
     {Py_tp_methods, batch_methods},
+    {Py_tp_repr, SLOT(batch_repr)},
     {Py_tp_getset, batch_properties},
     {Py_tp_members, batch_members},
     {Py_tp_iter, SLOT(PySeqIter_New)},

@@ -153,6 +153,26 @@ session_get_closed(PyObject *object, void *closure)
 }
 
 static PyObject *
+session_get_terminating(PyObject *object, void *closure)
+{
+    shared_session *shared = ((session_object *)object)->shared;
+    bool terminating;
+    (void)closure;
+    Py_BEGIN_ALLOW_THREADS
+    terminating = session_is_terminating(shared);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(terminating);
+}
+
+static PyObject *
+session_repr(PyObject *object)
+{
+    session_object *self = (session_object *)object;
+    return PyUnicode_FromFormat("<wintun.Session on %R %s>", self->adapter,
+                                session_is_open(self->shared) ? "open" : "closed");
+}
+
+static PyObject *
 session_get_read_wait_event(PyObject *object, void *closure)
 {
     session_object *self = (session_object *)object;
@@ -211,23 +231,30 @@ session_set_ip_only(PyObject *object, PyObject *value, void *closure)
 }
 
 static PyObject *
-session_statistics_method(PyObject *object, PyObject *ignored)
+session_get_statistics(PyObject *object, void *closure)
 {
     shared_session *shared = ((session_object *)object)->shared;
     session_statistics *counted = &shared->statistics;
-    (void)ignored;
-    return Py_BuildValue("(KKKKKKKKKKK)",
-                         (unsigned long long)atom_u64_load(&counted->packets_received),
-                         (unsigned long long)atom_u64_load(&counted->bytes_received),
-                         (unsigned long long)atom_u64_load(&counted->packets_sent),
-                         (unsigned long long)atom_u64_load(&counted->bytes_sent),
-                         (unsigned long long)atom_u64_load(&counted->ring_full),
-                         (unsigned long long)atom_u64_load(&counted->packets_unsent),
-                         (unsigned long long)atom_u64_load(&counted->packets_unread),
-                         (unsigned long long)atom_u64_load(&counted->waits),
-                         (unsigned long long)atom_u64_load(&counted->spins),
-                         (unsigned long long)atom_u64_load(&counted->packets_not_ip),
-                         (unsigned long long)session_packets_held(shared));
+    (void)closure;
+    PyObject *records = PyImport_ImportModule("wintun._records");
+    if (records == NULL) {
+        return NULL;
+    }
+    PyObject *made =
+        PyObject_CallMethod(records, "Statistics", "KKKKKKKKKKK",
+                            (unsigned long long)atom_u64_load(&counted->packets_received),
+                            (unsigned long long)atom_u64_load(&counted->bytes_received),
+                            (unsigned long long)atom_u64_load(&counted->packets_sent),
+                            (unsigned long long)atom_u64_load(&counted->bytes_sent),
+                            (unsigned long long)atom_u64_load(&counted->ring_full),
+                            (unsigned long long)atom_u64_load(&counted->packets_unsent),
+                            (unsigned long long)atom_u64_load(&counted->packets_unread),
+                            (unsigned long long)atom_u64_load(&counted->waits),
+                            (unsigned long long)atom_u64_load(&counted->spins),
+                            (unsigned long long)atom_u64_load(&counted->packets_not_ip),
+                            (unsigned long long)session_packets_held(shared));
+    Py_DECREF(records);
+    return made;
 }
 
 /* --- The type --------------------------------------------------------------------------------- */
@@ -236,21 +263,13 @@ session_statistics_method(PyObject *object, PyObject *ignored)
 
 static PyMethodDef session_methods[] = {
     SESSION_METHODS(ENTRY){
-        "statistics", session_statistics_method, METH_NOARGS,
-        "statistics($self, /)\n--\n\n"
-        "Counts since the session started, as a tuple: packets received, bytes received, packets\n"
-        "sent, bytes sent, calls that the full ring refused something, packets that were "
-        "allocated\n"
-        "and given back unsent, packets that were taken out of the ring and lost unread, times "
-        "that\n"
-        "a thread went to sleep, times that it spun first, packets that were sent and are no IP; "
-        "and\n"
-        "the packets in the rings that the program holds now. Any thread, also after the end."},
-    {"_duplicate_events", session_duplicate_events, METH_NOARGS,
-     "_duplicate_events($self, /)\n--\n\n"
-     "Handles for an event loop: (the read-wait event, an event that threads set when they leave\n"
-     "packets to the loops, an event that stays signaled once the session is closed), each to be\n"
-     "given to close_event(), and then _end_watch() called. Raises ClosedError, OSError."},
+        "_duplicate_events", session_duplicate_events, METH_NOARGS,
+        "_duplicate_events($self, /)\n--\n\n"
+        "Handles for an event loop: (the read-wait event, an event that threads set when they "
+        "leave\n"
+        "packets to the loops, an event that stays signaled once the session is closed), each to "
+        "be\n"
+        "given to close_event(), and then _end_watch() called. Raises ClosedError, OSError."},
     {"_end_watch", session_end_watch_method, METH_NOARGS,
      "_end_watch($self, /)\n--\n\n"
      "Says that a loop does not watch the handles of a _duplicate_events() any more."},
@@ -273,6 +292,14 @@ static PyGetSetDef session_properties[] = {
     {"closed", session_get_closed, NULL,
      "Whether the session cannot be used: it was ended, or belongs to the process before a fork.",
      NULL},
+    {"terminating", session_get_terminating, NULL,
+     "Whether no packet passes any more because the adapter was removed, or was disabled and a\n"
+     "read or write has said so. Asks the system, and never waits. Any thread.",
+     NULL},
+    {"statistics", session_get_statistics, NULL,
+     "What passed since the session started, as a wintun.Statistics. Any thread, also after the\n"
+     "end.",
+     NULL},
     {"read_wait_event", session_get_read_wait_event, NULL,
      "The event that is set when packets arrive, an int: on Windows a HANDLE of an auto-reset\n"
      "event, elsewhere a file descriptor that polls readable while the event is signaled. It\n"
@@ -292,6 +319,8 @@ static PyGetSetDef session_properties[] = {
 };
 
 static PyMemberDef session_members[] = {
+    {"_is_replaced", T_BOOL, offsetof(session_object, replaced), 0,
+     "Whether a device has another session take its place: calls on the device go on with that."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(session_object, weak_references), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -301,6 +330,7 @@ static PyType_Slot session_slots[] = {
                         "Every method may be called from any thread at any time."},
     {Py_tp_new, SLOT(refuse_new)},
     {Py_tp_dealloc, SLOT(session_dealloc)},
+    {Py_tp_repr, SLOT(session_repr)},
     {Py_tp_methods, session_methods},
     {Py_tp_getset, session_properties},
     {Py_tp_members, session_members},

@@ -16,6 +16,7 @@ typedef struct session_object {
     PyObject *weak_references;
     shared_session *shared;
     DWORD capacity;
+    char replaced; /* a bool: another session takes its place, and its calls go on with that one */
 } session_object;
 
 #endif

@@ -85,52 +85,92 @@ def from_row(address: bytes, prefix_length: int) -> Interface:
 
 
 class AddressBook:
-    """Changes the addresses of one adapter, and remembers those that it was given here.
+    """Changes the addresses of an adapter, and remembers those that it was given here.
 
-    Not thread-safe: its owner holds a lock around each call.
+    The adapter is named in each call, for another one may take its place. Not thread-safe: its
+    owner holds a lock around each call.
     """
 
-    def __init__(self, adapter: _wintun.Adapter) -> None:
-        self._adapter = adapter
-        self._given: list[bytes] = []  # newest first
+    def __init__(self) -> None:
+        # The one that counts as the newest first; of each IP version in the order of adding.
+        self._given: list[Interface] = []
 
-    def current(self) -> list[Interface]:
+    def given(self) -> list[Interface]:
+        """Returns the addresses that were given here and not removed here, newest first."""
+        return list(self._given)
+
+    def current(self, adapter: _wintun.Adapter) -> list[Interface]:
         """Returns all addresses, IPv4 first."""
-        rows = self._adapter.get_addresses(IPV4) + self._adapter.get_addresses(IPV6)
+        rows = adapter.get_addresses(IPV4) + adapter.get_addresses(IPV6)
         return [from_row(address, prefix_length) for address, prefix_length, _ in rows]
 
-    def newest(self, *families: int) -> bytes | None:
+    def newest(self, adapter: _wintun.Adapter, *families: int) -> bytes | None:
         """Returns the newest address that was given here and is still there.
 
         Without one it is the first that the system did not give itself; None if there is none.
         """
-        rows = [row for family in families for row in self._adapter.get_addresses(family)]
+        rows = [row for family in families for row in adapter.get_addresses(family)]
         there = [address for address, _, _ in rows]
-        given = [address for address in self._given if address in there]
+        given = [interface.packed for interface in self._given if interface.packed in there]
         manual = [address for address, _, automatic in rows if not automatic]
         return next(iter(given + manual), None)
 
-    def replace(self, family: int, interfaces: Iterable[Interface]) -> None:
-        """Makes these the addresses of the family, and the newest; keeps automatic ones."""
+    def replace(
+        self, adapter: _wintun.Adapter, families: Iterable[int], interfaces: Iterable[Interface]
+    ) -> None:
+        """Makes these the addresses of the families, and the newest; keeps automatic ones.
+
+        If it fails, the addresses are again what they were, as far as the system lets that be.
+        """
         wanted = {interface.packed: interface for interface in interfaces}
-        for interface in wanted.values():
-            self.add(interface)
-        for address, _, automatic in self._adapter.get_addresses(family):
-            if address not in wanted and not automatic:
-                self._remove(address)
-        self._given = list(wanted) + [given for given in self._given if given not in wanted]
+        rows = [row for family in families for row in adapter.get_addresses(family)]
+        before = {address: prefix_length for address, prefix_length, _ in rows}
+        unwanted = [row[0] for row in rows if row[0] not in wanted and not row[2]]
+        touched: list[bytes] = []
+        try:
+            for interface in wanted.values():
+                touched.append(interface.packed)
+                adapter.add_address(interface.packed, interface.network.prefixlen)
+            for address in unwanted:
+                touched.append(address)
+                adapter.remove_address(address)
+        except BaseException:  # also what a signal handler raises
+            _undo(adapter, touched, before)
+            raise
+        others = [
+            interface
+            for interface in self._given
+            if interface.packed not in wanted and interface.packed not in unwanted
+        ]
+        self._given = [*wanted.values(), *others]
 
-    def add(self, interface: Interface) -> None:
+    def restore(self, adapter: _wintun.Adapter) -> None:
+        """Gives an adapter what its predecessor was given here."""
+        for interface in self._given:
+            adapter.add_address(interface.packed, interface.network.prefixlen)
+
+    def add(self, adapter: _wintun.Adapter, interface: Interface) -> None:
         """Adds an address, or changes the prefix of one that is there."""
-        self._adapter.add_address(interface.packed, interface.network.prefixlen)
-        if interface.packed not in self._given:
-            self._given.append(interface.packed)
+        adapter.add_address(interface.packed, interface.network.prefixlen)
+        for index, given in enumerate(self._given):
+            if given.packed == interface.packed:
+                self._given[index] = interface
+                return
+        self._given.append(interface)
 
-    def remove(self, interface: Interface) -> None:
+    def remove(self, adapter: _wintun.Adapter, interface: Interface) -> None:
         """Removes an address; FileNotFoundError if the adapter does not have it."""
-        self._remove(interface.packed)
+        adapter.remove_address(interface.packed)
+        self._given = [given for given in self._given if given.packed != interface.packed]
 
-    def _remove(self, address: bytes) -> None:
-        self._adapter.remove_address(address)
-        if address in self._given:
-            self._given.remove(address)
+
+def _undo(adapter: _wintun.Adapter, touched: list[bytes], before: dict[bytes, int]) -> None:
+    """Takes back what was done to these addresses, the last first; what fails cannot be helped."""
+    for address in reversed(touched):
+        try:
+            if address in before:
+                adapter.add_address(address, before[address])
+            else:
+                adapter.remove_address(address)
+        except OSError:
+            continue

@@ -16,9 +16,10 @@ class DriverVersion(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What passed through a device since it was made, over all its sessions.
+    """What passed through a session, or through a device since it was made, over all its sessions.
 
-    `received` is what the program read from the system, `sent` what it wrote to it.
+    `received` is what the program read from the system, `sent` what it wrote to it. All are ints
+    that only grow, but `packets_held`.
     """
 
     packets_received: int
@@ -26,19 +27,32 @@ class Statistics(NamedTuple):
     packets_sent: int
     bytes_sent: int
     ring_full: int
-    """Writes that were refused because the ring was full: those packets were not sent."""
     packets_unsent: int
-    """Packets that were allocated for sending and given back unsent."""
     packets_unread: int
-    """Packets that were received, but lost because nobody asked for them before the end of the
-    session, or because there was no memory for them."""
     waits: int
-    """Times that a thread went to sleep to wait for a packet."""
     spins: int
-    """Times that a thread looked for packets for a while before it went to sleep."""
     packets_not_ip: int
-    """Packets that were sent and are neither IPv4 of at least 20 bytes nor IPv6 of at least 40: the
-    driver discards them. They are counted in `packets_sent`, too."""
     packets_held: int
-    """Packets in the rings that the program holds now: received in place and not yet released, or
-    allocated and not yet sent. A ring has room again only behind the oldest of them."""
+
+
+_TEXTS = {
+    "packets_received": "Packets that were read out of the ring.",
+    "bytes_received": "Bytes of the packets that were read.",
+    "packets_sent": "Packets that were written into the ring.",
+    "bytes_sent": "Bytes of the packets that were written.",
+    "ring_full": "Writes that were refused because the ring was full: those packets were not sent.",
+    "packets_unsent": "Packets that were allocated for sending and given back unsent.",
+    "packets_unread": "Packets that were received, but lost because nobody asked for them before "
+    "the end of the session, or because there was no memory for them.",
+    "waits": "Times that a thread went to sleep to wait for a packet.",
+    "spins": "Times that a thread looked for packets for a while before it went to sleep.",
+    "packets_not_ip": "Packets that were sent and are neither IPv4 of at least 20 bytes nor IPv6 of "
+    "at least 40: the driver discards them. They are counted in `packets_sent`, too.",
+    "packets_held": "Packets in the rings that the program holds now: received in place and not yet "
+    "released, or allocated and not yet sent. A ring has room again only behind the oldest of them.",
+}
+for _name, _text in _TEXTS.items():
+    getattr(Statistics, _name).__doc__ = _text
+
+NOTHING = Statistics(*(0 for _ in Statistics._fields))
+"""What has passed before anything has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import uuid
     from _thread import RLock
     from collections.abc import Callable, Iterable
-    from typing import Union
+    from typing import NoReturn, Union
 
     from typing_extensions import Self
 
@@ -68,9 +69,19 @@ class TunDevice(NotCopyable, AsyncDevice):
         TypeError, ValueError: An argument is of the wrong type or out of range.
     """
 
+    # An object takes these attributes and no others: DeviceBase refuses what its class does not
+    # have. A class of the user's may have more.
     _adapter: _wintun.Adapter | None = None
     # The last session, kept when it has ended: calls that are about to leave still count.
     _session: _wintun.Session | None = None
+
+    # What makes the adapter again.
+    _make: tuple[Callable[..., _wintun.Adapter], tuple[object, ...]] = made_by_init()
+    # The adapter is being made again, or that failed: what `_adapter` has is not of use.
+    _is_lost = False
+    # Whether up() was called, and neither down() nor close() since.
+    _is_wanted_up = False
+    _has_been_up = False
 
     _name: str = made_by_init()
     _ring_capacity: int = made_by_init()
@@ -81,6 +92,13 @@ class TunDevice(NotCopyable, AsyncDevice):
     # Guards the addresses; may be held while an interface is waited for.
     _configuration_lock: RLock = made_by_init()
     _addresses: AddressBook = made_by_init()
+    # The MTU that each IP version was given here.
+    _mtus: dict[int, int] = made_by_init()
+    # IP versions whose interface was waited for in vain: not waited for a second time.
+    _missing: set[int] = made_by_init()
+    _counted: tuple[Statistics | None, _wintun.Session | None] = made_by_init()
+
+    _warn = staticmethod(warnings.warn)  # for __del__
 
     def __init__(
         self,
@@ -94,7 +112,8 @@ class TunDevice(NotCopyable, AsyncDevice):
             raise RuntimeError("TunDevice.__init__() was called before: make another device")
         super().__init__()
         capacity = _check_capacity(capacity)
-        guid_bytes = _guid_bytes(guid)
+        # Not the driver's choice, for the adapter may have to be made again with the same one.
+        guid_bytes = _guid_bytes(guid) or _random_guid()
         try:
             self._start(capacity, _wintun.Adapter.create, name, tunnel_type, guid_bytes)
         except BaseException:
@@ -135,13 +154,14 @@ class TunDevice(NotCopyable, AsyncDevice):
         self._configuration_lock = ForkSafeLock()
         # What the sessions before the last have counted, and the last; one value, so that none is
         # ever counted twice.
-        self._counted: tuple[tuple[int, ...], _wintun.Session | None] = ((0,) * 11, None)
-        # IP versions whose interface was waited for in vain: not waited for a second time.
-        self._missing: set[int] = set()
+        self._counted = (None, None)
+        self._missing = set()
+        self._mtus = {}
+        self._addresses = AddressBook()
+        self._make = (make, arguments)
         # No line between: from its first moment the adapter has somebody to close it.
         self._adapter = make(*arguments)
         self._name = self._adapter.name
-        self._addresses = AddressBook(self._adapter)
 
     # --- The adapter ----------------------------------------------------------------------------
 
@@ -151,6 +171,11 @@ class TunDevice(NotCopyable, AsyncDevice):
         if self._adapter is None:
             raise not_made("TunDevice")
         return self._adapter
+
+    def _usable_adapter(self) -> _wintun.Adapter:
+        if self._is_lost:
+            self._refuse("gone")
+        return self.adapter
 
     @property
     def name(self) -> str:
@@ -165,32 +190,37 @@ class TunDevice(NotCopyable, AsyncDevice):
     @property
     def index(self) -> int:
         """The interface index of the adapter. The system may change it; the LUID stays."""
-        return self.adapter.index
+        return self._usable_adapter().index
 
     @property
     def guid(self) -> uuid.UUID:
         """The GUID of the adapter."""
         import uuid
 
-        return uuid.UUID(bytes_le=self.adapter.guid)
+        return uuid.UUID(bytes_le=self._usable_adapter().guid)
 
     # --- Up and down ----------------------------------------------------------------------------
 
     @property
     def session(self) -> _wintun.Session | None:
-        """The session of the Wintun API while the device is up, else None."""
+        """The session of the Wintun API between `up()` and `down()`, else None."""
         session = self._session
         return None if session is None or session.closed else session
 
     @property
     def is_up(self) -> bool:
-        """Whether the device is up: `up()` was called, and neither `down()` nor `close()` since."""
-        return self.session is not None
+        """Whether packets can pass: after `up()`, until `down()`, `close()` or the adapter's end.
+
+        False as soon as the adapter was removed; of one that was disabled, from the first read or
+        write on that says so. Asks the system, and never waits.
+        """
+        session = self.session
+        return session is not None and not session.terminating
 
     @property
     def closed(self) -> bool:
         """Whether `close()` was called."""
-        return self._adapter is None or self._adapter.closed
+        return self._adapter is None or (self._adapter.closed and not self._is_lost)
 
     @property
     def ring_capacity(self) -> int:
@@ -250,24 +280,30 @@ class TunDevice(NotCopyable, AsyncDevice):
 
         Raises:
             ClosedError: The device is closed.
+            AdapterTerminatingError: The adapter was removed; `recreate` brings it back.
             OSError: The driver refused; `winerror` has the Win32 code.
         """
         with self._lock:
-            if self.is_up:
-                return
-            session = self.adapter.start_session(self._ring_capacity)
-            # A signal handler may raise after any line: a session that has ended and is attached,
-            # or counted, is as good as none.
-            try:
-                session.spin_us = self._spin_us
-                session.ip_only = self._ip_only
-                # None is held of a session before: it has to be over when another starts.
-                self._counted = (self._totals(), session)
-                self._attach(session)
-                self._session = session
-            except BaseException:
-                session.end()
-                raise
+            if not self.is_up:
+                self._start_session()
+            self._is_wanted_up = self._has_been_up = True
+
+    def _start_session(self) -> None:
+        adapter = self._usable_adapter()
+        self._end_session()
+        session = adapter.start_session(self._ring_capacity)
+        # A signal handler may raise after any line: a session that has ended and is attached, or
+        # counted, is as good as none.
+        try:
+            session.spin_us = self._spin_us
+            session.ip_only = self._ip_only
+            # What is held is counted of the last session alone.
+            self._counted = (self._totals()._replace(packets_held=0), session)
+            self._attach(session)
+            self._session = session
+        except BaseException:
+            session.end()
+            raise
 
     def down(self) -> None:
         """Ends the session: wakes all that wait in it. Does nothing if the device is down.
@@ -276,11 +312,15 @@ class TunDevice(NotCopyable, AsyncDevice):
         configuration stay, and `up()` may be called again.
         """
         with self._lock:
-            # Ended first: a signal handler may raise between, and a session that is detached and
-            # goes on could be ended by nobody.
-            if self._session is not None:
-                self._session.end()
-            self._attach(None)
+            self._is_wanted_up = False
+            self._end_session()
+
+    def _end_session(self) -> None:
+        # Ended first: a signal handler may raise between, and a session that is detached and goes
+        # on could be ended by nobody.
+        if self._session is not None:
+            self._session.end()
+        self._attach(None)
 
     def close(self) -> None:
         """Takes the device down and removes the adapter. Does nothing if it is closed."""
@@ -288,21 +328,112 @@ class TunDevice(NotCopyable, AsyncDevice):
             return
         with self._lock:
             self.down()
+            self._is_lost = False  # recreate() sees this, and leaves nothing behind
             self._adapter.close()
+
+    def recreate(self) -> None:
+        """Brings the adapter back after it went away, as over a sleep of the machine.
+
+        Makes an adapter of the same name, kind and GUID, with the MTU and the addresses that this
+        device was given. `ring_capacity`, `spin_us` and `statistics` go on. If the device was up,
+        it is up again. On a device that was made by `open`, the adapter is opened again.
+
+        Does nothing if the adapter is there and works: so each of several threads that meet
+        `AdapterTerminatingError` can call it, and goes on reading then. It waits for the adapter
+        and its IP interfaces, so a task calls it by `asyncio.to_thread`. If it fails, it can be
+        called again.
+
+        Raises:
+            ClosedError: The device is closed, also meanwhile.
+            FileNotFoundError: On a device made by `open`: nobody has made the adapter again.
+            OSError: The driver or the system refused; `winerror` has the Win32 code.
+        """
+        with self._configuration_lock:
+            if self._works_again():
+                return
+            # In this order: the driver may not make a second one of the same GUID.
+            self.adapter.close()
+            make, arguments = self._make
+            adapter = None
+            try:
+                adapter = make(*arguments)
+                for family, mtu in self._mtus.items():
+                    adapter.set_mtu(family, mtu)
+                self._addresses.restore(adapter)
+                self._put(adapter)
+            except BaseException:
+                if adapter is not None and adapter is not self._adapter:
+                    adapter.close()
+                raise
+
+    def _works_again(self) -> bool:
+        """Returns whether the adapter is there after all; else lets go of it."""
+        with self._lock:
+            if self.closed:
+                self._refuse("closed")
+            if not self._is_gone():
+                if self._is_wanted_up and not self.is_up:
+                    self._start_session()  # it was disabled, and is enabled again
+                return True
+            self._is_lost = True
+            if self._session is not None:
+                self._session._is_replaced = True
+            self._attach(None)
+            return False
+
+    def _put(self, adapter: _wintun.Adapter) -> None:
+        """Makes an adapter the one of this device."""
+        with self._lock:
+            if not self._is_lost:
+                self._refuse("closed")
+            self._adapter = adapter
+            self._name = adapter.name
+            self._is_lost = False
+            if self._is_wanted_up:
+                self._start_session()
 
     @property
     def statistics(self) -> Statistics:
         """What passed through the device since it was made, over all its sessions."""
-        from ._records import Statistics
-
         with self._lock:
-            return Statistics(*self._totals())
+            return self._totals()
 
-    def _totals(self) -> tuple[int, ...]:
+    def _totals(self) -> Statistics:
+        from ._records import NOTHING, Statistics
+
         earlier, session = self._counted
         if session is None:
-            return earlier
-        return tuple(map(sum, zip(earlier, session.statistics())))
+            return earlier or NOTHING
+        return Statistics(*map(sum, zip(earlier or NOTHING, session.statistics)))
+
+    # --- For the data path (device.c) -----------------------------------------------------------
+
+    def _refuse_absent(self) -> NoReturn:
+        """Raises the error of a call that needs a session while there is none."""
+        if self.closed and self._adapter is not None:
+            self._refuse("closed")
+        self._refuse("gone" if self._is_gone() else "down")
+
+    def _is_gone(self) -> bool:
+        """Returns whether the adapter of a device that is not closed is not there any more."""
+        return self._is_lost or self.adapter.removed
+
+    def _check_ended(self) -> None:
+        """Raises where an iteration that finds no session must not end quietly."""
+        if not self._has_been_up or (not self.closed and self._is_gone()):
+            self._refuse_absent()
+
+    def _goes_on(self, ended: _wintun.Session, is_corrupt: bool) -> bool:
+        """Returns whether a call that this session has failed is to be made again."""
+        with self._lock:
+            return ended._is_replaced
+
+    def _refuse_attribute(self, name: str) -> NoReturn:
+        from ._misspelt import settings_like
+
+        likely = settings_like(type(self), name)
+        hint = f"; did you mean {likely}?" if likely else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
     # --- MTU ------------------------------------------------------------------------------------
 
@@ -322,39 +453,56 @@ class TunDevice(NotCopyable, AsyncDevice):
             OSError: The adapter has neither of the IP versions (`winerror` 1168), or the system
                 refused.
         """
-        return self.adapter.get_mtu(next(iter(self._families(enough=1)), IPV4))
+        return self._usable_adapter().get_mtu(next(iter(self._families(enough=1)), IPV4))
 
     @mtu.setter
     def mtu(self, mtu: int) -> None:
         _check_int("mtu", mtu)
         if not _MIN_MTU <= mtu <= _MAX_MTU:
             raise ValueError(f"mtu must be from {_MIN_MTU} to {_MAX_MTU}, not {mtu}")
-        families = self._families(enough=2)
+        with self._configuration_lock:
+            self._set_mtus(mtu, self._families(enough=2) or [IPV4])
+
+    def _set_mtus(self, mtu: int, families: Iterable[int]) -> None:
+        """Sets the MTU of each of the families, or of none."""
+        adapter = self._usable_adapter()
         if IPV6 in families and mtu < _MIN_IPV6_MTU:
             raise ValueError(
                 f"mtu must be at least {_MIN_IPV6_MTU} on an adapter with IPv6, not {mtu}; "
                 "mtu4 sets that of IPv4 alone"
             )
-        for family in families or [IPV4]:
-            self.adapter.set_mtu(family, mtu)
+        before: dict[int, int] = {}
+        try:
+            for family in families:
+                before[family] = adapter.get_mtu(family)
+                adapter.set_mtu(family, mtu)
+        except BaseException:  # also what a signal handler raises
+            _set_back(adapter, before)
+            raise
+        self._mtus.update(dict.fromkeys(families, mtu))
 
     @property
     def mtu4(self) -> int:
         """The MTU of IPv4 alone, 68 to 65535; see `mtu`."""
-        return self.adapter.get_mtu(IPV4)
+        return self._usable_adapter().get_mtu(IPV4)
 
     @mtu4.setter
     def mtu4(self, mtu: int) -> None:
-        self.adapter.set_mtu(IPV4, mtu)
+        self._set_mtu(IPV4, mtu)
 
     @property
     def mtu6(self) -> int:
         """The MTU of IPv6 alone, 1280 to 65535; see `mtu`."""
-        return self.adapter.get_mtu(IPV6)
+        return self._usable_adapter().get_mtu(IPV6)
 
     @mtu6.setter
     def mtu6(self, mtu: int) -> None:
-        self.adapter.set_mtu(IPV6, mtu)
+        self._set_mtu(IPV6, mtu)
+
+    def _set_mtu(self, family: int, mtu: int) -> None:
+        with self._configuration_lock:
+            self._usable_adapter().set_mtu(family, mtu)
+            self._mtus[family] = mtu
 
     def _families(self, enough: int) -> list[int]:
         """Returns which IP versions the adapter has, IPv4 first, as soon as there are enough.
@@ -367,7 +515,7 @@ class TunDevice(NotCopyable, AsyncDevice):
             if len(present) == enough:
                 break
             left = 0.0 if family in self._missing else max(0.0, deadline - time.monotonic())
-            if self.adapter.wait_family(family, left):
+            if self._usable_adapter().wait_family(family, left):
                 present.append(family)
             else:
                 self._missing.add(family)
@@ -422,21 +570,21 @@ class TunDevice(NotCopyable, AsyncDevice):
         """All addresses with their prefixes, as `IPv4Interface` and `IPv6Interface`, IPv4 first.
 
         Setting takes an iterable of what `addr` takes and makes these the addresses of the device,
-        of both IP versions. Automatic (link-local) addresses are listed, and stay.
+        of both IP versions; if one cannot be set, all stay as they were. Automatic (link-local)
+        addresses are listed, and stay.
         """
         with self._configuration_lock:
-            return tuple(self._addresses.current())
+            return tuple(self._addresses.current(self._usable_adapter()))
 
     @addresses.setter
     def addresses(self, addresses: Iterable[AddressInput]) -> None:
         if isinstance(addresses, (str, bytes)):
             raise TypeError("addresses must be an iterable of addresses, not one; use addr for one")
         interfaces = [_addresses.parse(address) for address in addresses]
+        # The first is the newest.
+        interfaces.sort(key=lambda interface: interface.version)
         with self._configuration_lock:
-            # IPv4 goes last, so that its addresses are the newest.
-            for family in (IPV6, IPV4):
-                mine = [each for each in interfaces if each.version == family]
-                self._addresses.replace(family, mine)
+            self._addresses.replace(self._usable_adapter(), (IPV4, IPV6), interfaces)
 
     def add_address(self, address: AddressInput) -> None:
         """Adds an address beside those that are there, or changes the prefix of one of them.
@@ -445,7 +593,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         """
         interface = _addresses.parse(address)
         with self._configuration_lock:
-            self._addresses.add(interface)
+            self._addresses.add(self._usable_adapter(), interface)
 
     def remove_address(self, address: AddressInput) -> None:
         """Removes an address; a prefix does not matter.
@@ -455,38 +603,58 @@ class TunDevice(NotCopyable, AsyncDevice):
         """
         interface = _addresses.parse(address)
         with self._configuration_lock:
-            self._addresses.remove(interface)
+            self._addresses.remove(self._usable_adapter(), interface)
 
     def _assign(self, interface: Interface, family: int | None = None) -> None:
         actual = interface.version
         if family is not None and family != actual:
             raise ValueError(f"not an {FAMILY_NAMES[family]} address: {str(interface)!r}")
         with self._configuration_lock:
-            self._addresses.replace(actual, [interface])
+            self._addresses.replace(self._usable_adapter(), (actual,), [interface])
 
     def _newest(self, *families: int) -> str | None:
         with self._configuration_lock:
-            address = self._addresses.newest(*families)
+            address = self._addresses.newest(self._usable_adapter(), *families)
         return None if address is None else str(_addresses.from_row(address, 0).ip)
 
     # --- The object -----------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        if self.closed:
+            self._refuse_absent()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __del__(self) -> None:
-        # At the interpreter's end this module may be empty already: the adapter then closes itself.
-        if warnings is not None and not self.closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
+        # At the interpreter's end this module and `warnings` may be empty already, so this and what
+        # it calls use none of their names.
+        if not self.closed:
+            self._warn(f"unclosed {self!r}", ResourceWarning, stacklevel=1, source=self)
             self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "up" if self.is_up else "down"
-        name = vars(self).get("_name")
-        return f"<wintun.{type(self).__name__} {name!r} {state}>"
+        adapter = self._adapter
+        if adapter is None:
+            return f"<wintun.{type(self).__name__} None closed>"
+        if self.closed:
+            state = "closed"
+        elif self._is_gone():
+            state = "gone"
+        else:
+            state = "up" if self.is_up else "down"
+        words = [repr(vars(self).get("_name")), state, *map(str, self._addresses.given())]
+        return f"<wintun.{type(self).__name__} {' '.join(words)}>"
+
+
+def _set_back(adapter: _wintun.Adapter, mtus: dict[int, int]) -> None:
+    """Gives an adapter the MTU of these families; what fails cannot be helped."""
+    for family, mtu in mtus.items():
+        try:
+            adapter.set_mtu(family, mtu)
+        except OSError:
+            continue
 
 
 def _check_capacity(capacity: int) -> int:
@@ -502,6 +670,14 @@ def _check_capacity(capacity: int) -> int:
 def _check_int(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+
+
+def _random_guid() -> bytes:
+    """Returns a GUID of random bits (version 4 of RFC 9562) in Windows' layout."""
+    number = bytearray(os.urandom(16))
+    number[7] = number[7] & 0x0F | 0x40
+    number[8] = number[8] & 0x3F | 0x80
+    return bytes(number)
 
 
 def _guid_bytes(guid: GuidInput | None) -> bytes | None:

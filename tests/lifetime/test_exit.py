@@ -270,3 +270,36 @@ def test_log_lines_may_go_on_until_and_after_the_end_of_the_interpreter(daemon: 
             tun.close()
         """
     )
+
+
+HOOKS = {
+    "excepthook": "sys.excepthook = hook",
+    "unraisablehook": "sys.unraisablehook = lambda report: print('told', report.exc_type)",
+    "displayhook": "sys.displayhook = hook",
+    "threading.excepthook": "threading.excepthook = hook",
+    "atexit": "atexit.register(hook)",
+    "profile": "sys.setprofile(hook)",
+    "audit": "sys.addaudithook(hook)",
+    "showwarning": "import warnings; warnings.showwarning = hook",
+    "logger": "wintun.set_logger(hook)",
+    "stdout": "class Out:\n    write = flush = hook\nsys.kept = Out()",
+    "module": "sys.modules['kept'] = sys.modules['__main__']",
+}
+
+
+@pytest.mark.parametrize("state", ["up", "down", "gone"])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_unclosed_device_says_nothing_at_exit_whatever_hooks_there_are(
+    hook: str, state: str
+) -> None:
+    done = run_python(
+        "def hook(*arguments, **options): pass\n"
+        + HOOKS[hook]
+        + f"""
+tun = open_device()
+tun.addr = "10.1.0.1/24"
+if {state == "down"}: tun.down()
+if {state == "gone"}: simulator.remove_adapter("exit")
+"""
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

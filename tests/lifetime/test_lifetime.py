@@ -91,7 +91,7 @@ def test_what_a_closed_session_counted_can_still_be_seen(adapter: wintun.Adapter
     session = adapter.start_session(MIN_CAPACITY)
     session.write(ipv4_packet(20))
     session.end()
-    assert session.statistics()[2:4] == (1, 20)
+    assert session.statistics[2:4] == (1, 20)
     assert session.capacity == MIN_CAPACITY
     assert session.adapter is adapter
 

@@ -30,6 +30,14 @@ COMMON: list[tuple[int, type[OSError]]] = [
 # An interface that is not found (1168) is waited for, and has tests of its own.
 ON_INTERFACE = [failure for failure in COMMON if failure[0] != 1168]
 
+# The codes that tell that the adapter is gone, by what the function is documented to give then.
+GONE = (2, wintun.AdapterTerminatingError)
+ON_INTERFACE_OF_GONE = [GONE, *(failure for failure in ON_INTERFACE if failure[0] != 2)]
+OF_GONE_LUID = [
+    (87, wintun.AdapterTerminatingError),
+    *(failure for failure in COMMON if failure[0] != 87),
+]
+
 RECEIVE: list[tuple[int, type[OSError]]] = [
     (5, PermissionError),
     (13, wintun.RingCorruptError),
@@ -67,24 +75,29 @@ CALLS: dict[str, tuple[Call, list[tuple[int, type[OSError]]]]] = {
     "WintunOpenAdapter": (lambda it: wintun.Adapter.open(it.adapter.name), COMMON),
     "WintunDeleteDriver": (lambda it: wintun.delete_driver(), COMMON),
     "WintunGetRunningDriverVersion": (lambda it: wintun.get_driver_version(), COMMON),
-    "WintunStartSession": (start_session, [*COMMON, (8, OSError), (1247, OSError)]),
+    "WintunStartSession": (
+        start_session,
+        [GONE, *(failure for failure in COMMON if failure[0] != 2), (8, OSError), (1247, OSError)],
+    ),
     "WintunGetReadWaitEvent": (start_session, COMMON),
     "WintunReceivePacket": (lambda it: it.session.receive_packet(), RECEIVE),
     "WintunAllocateSendPacket": (lambda it: it.session.allocate_send_packet(20), ALLOCATE),
-    "GetIpInterfaceEntry": (lambda it: it.adapter.get_mtu(4), ON_INTERFACE),
-    "SetIpInterfaceEntry": (lambda it: it.adapter.set_mtu(4, 1400), ON_INTERFACE),
+    "GetIpInterfaceEntry": (lambda it: it.adapter.get_mtu(4), ON_INTERFACE_OF_GONE),
+    "SetIpInterfaceEntry": (lambda it: it.adapter.set_mtu(4, 1400), ON_INTERFACE_OF_GONE),
     "CreateUnicastIpAddressEntry": (
         lambda it: it.adapter.add_address(b"\x0a\x01\x02\x03", 24),
-        [failure for failure in ON_INTERFACE if failure[0] != 5010],  # there already: no error
+        [
+            failure for failure in ON_INTERFACE_OF_GONE if failure[0] != 5010
+        ],  # there already: no error
     ),
     "DeleteUnicastIpAddressEntry": (
         lambda it: it.adapter.remove_address(b"\x0a\x01\x02\x03"),
-        COMMON,
+        [GONE, *(failure for failure in COMMON if failure[0] != 2)],
     ),
     # Not found (1168) is how Windows says that there is no address at all.
     "GetUnicastIpAddressTable": (lambda it: it.adapter.get_addresses(), ON_INTERFACE),
-    "ConvertInterfaceLuidToIndex": (lambda it: it.adapter.index, COMMON),
-    "ConvertInterfaceLuidToGuid": (lambda it: it.adapter.guid, COMMON),
+    "ConvertInterfaceLuidToIndex": (lambda it: it.adapter.index, OF_GONE_LUID),
+    "ConvertInterfaceLuidToGuid": (lambda it: it.adapter.guid, OF_GONE_LUID),
 }
 
 FAILURES = [

@@ -216,9 +216,12 @@ def test_a_device_whose_init_was_not_called_says_so(make: Callable[[], wintun.Tu
         with pytest.raises(RuntimeError, match=SAYS_SO):
             change("10.0.0.1")
     for read in (device.read, device.receive_packet, device.wait_read_event):
-        with pytest.raises(wintun.ClosedError):
+        with pytest.raises(RuntimeError, match=SAYS_SO):
             read()
-    assert list(device) == []
+    with pytest.raises(RuntimeError, match=SAYS_SO):
+        next(device)
+    with pytest.raises(RuntimeError, match=SAYS_SO), device:
+        pass
 
 
 @UNMADE
@@ -226,8 +229,7 @@ def test_a_device_whose_init_was_not_called_can_be_closed_and_collected(
     make: Callable[[], wintun.TunDevice],
 ) -> None:
     device = make()
-    with device:
-        assert (device.closed, device.is_up, device.session) == (True, False, None)
+    assert (device.closed, device.is_up, device.session) == (True, False, None)
     device.close()
     assert repr(device) == f"<wintun.{type(device).__name__} None closed>"
     died = weakref.ref(device)

@@ -140,7 +140,7 @@ def test_what_is_written_into_a_batch_goes_out_when_it_is_sent_and_in_order(
     batch.send()
     assert batch.released
     assert collect_all(session) == [*PACKETS, ipv4_packet(33)]
-    assert session.statistics()[2:4] == (len(PACKETS) + 1, sum(SIZES) + 33)
+    assert session.statistics[2:4] == (len(PACKETS) + 1, sum(SIZES) + 33)
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -193,7 +193,7 @@ def test_a_batch_that_is_not_sent_goes_out_as_nothing_and_holds_nothing_back(
         raise LookupError
     session.write(ipv4_packet(33))
     assert collect_all(session) == [ipv4_packet(33)]
-    assert session.statistics()[2:6] == (1, 33, 0, 4 * len(PACKETS))
+    assert session.statistics[2:6] == (1, 33, 0, 4 * len(PACKETS))
 
 
 def test_a_batch_sent_inside_its_with_block_stays_sent(session: wintun.Session) -> None:
@@ -224,7 +224,7 @@ def test_a_batch_is_as_long_as_the_ring_has_room(session: wintun.Session) -> Non
     assert len(batch) == fits
     with pytest.raises(wintun.RingFullError):
         session.allocate_send_packets([1400])
-    assert session.statistics()[4] == 2
+    assert session.statistics.ring_full == 2
     batch.release()
     assert len(session.allocate_send_packets([])) == 0
 

@@ -60,7 +60,7 @@ def test_a_wrong_item_anywhere_in_a_batch_sends_nothing_of_it(
     packets[place] = item
     with pytest.raises(error):
         session.write_many(packets)
-    assert session.statistics() == (0,) * 11
+    assert set(session.statistics) == {0}
     assert collect_all(session) == []
 
 
@@ -111,7 +111,7 @@ def test_an_error_in_the_middle_of_writing_counts_what_went_out_and_comes_out_ne
         session.write_many(packets[sent:])
     assert raised.value.winerror == code  # type: ignore[attr-defined]
     simulator.set_fault("WintunAllocateSendPacket", 0)
-    assert session.statistics()[2:4] == (sent, 40 * sent)
+    assert session.statistics[2:4] == (sent, 40 * sent)
     assert session.write_many(packets[sent:]) == 200 - sent
     assert collect_all(session) == packets
 
@@ -138,7 +138,7 @@ def test_a_batch_that_ran_out_of_time_is_short_by_what_had_no_room(session: wint
 def test_closing_during_a_batch_returns_how_many_went_out(session: wintun.Session) -> None:
     packets = [ipv4_packet(1400)] * 200
     writer = Worker(lambda: session.write_many(packets, timeout=None))
-    while session.statistics()[2] < usable(MIN_CAPACITY) // slot_size(1400):
+    while session.statistics.packets_sent < usable(MIN_CAPACITY) // slot_size(1400):
         assert writer.alive
     session.end()
     assert writer.result() == usable(MIN_CAPACITY) // slot_size(1400)
@@ -257,7 +257,7 @@ def test_a_packet_that_stayed_does_not_count_twice(session: wintun.Session) -> N
             session.read_into(bytearray(99))
     assert session.wait_read_event(0) is True, "somebody who waits must hear of it"
     assert session.read() == ipv4_packet(100)
-    assert session.statistics()[:2] == (1, 100)
+    assert session.statistics[:2] == (1, 100)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_who_blocks_in_a_call_is_woken_by_the_end_of_the_session(
     while session.write_many([ipv4_packet(20)] * 1000):
         pass
     worker = Worker(BLOCKING[call], session, 1e300)
-    while session.statistics()[7] == 0:
+    while session.statistics.waits == 0:
         assert worker.alive
     session.end()
     assert type(worker.error()) is wintun.ClosedError

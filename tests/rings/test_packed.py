@@ -269,7 +269,7 @@ def test_a_span_outside_the_buffer_or_too_large_sends_nothing_of_the_batch(
     spans[2 * place : 2 * place + 2] = array.array("I", [start, end])
     with pytest.raises(ValueError, match=f"packet {place} .* from {start} to {end}"):
         session.write_packed(buffer, spans, 200)
-    assert session.statistics() == (0,) * 11
+    assert set(session.statistics) == {0}
     assert collect_all(session) == []
     buffer.append(0)
     spans.append(0)
@@ -304,7 +304,7 @@ def test_a_full_ring_makes_the_count_short_and_an_error_in_the_middle_comes_out_
     fits = usable(MIN_CAPACITY) // slot_size(1400)
     assert session.write_packed(buffer, spans, 200) == fits
     assert session.write_packed(buffer, spans, 200, timeout=0.01) == 0
-    assert session.statistics()[2:5] == (fits, fits * 1400, 2)
+    assert session.statistics[2:5] == (fits, fits * 1400, 2)
     assert len(collect_all(session)) == fits
     simulator.set_fault("WintunAllocateSendPacket", 38, skip=7)
     assert session.write_packed(buffer, spans, 10) == 7

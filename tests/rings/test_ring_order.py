@@ -91,7 +91,7 @@ def test_a_packet_given_back_unsent_blocks_nothing_behind_it_and_arrives_nowhere
     del unsent
     assert collect_all(name) == [ipv4_packet(40)]
     assert simulator.statistics(name).discarded_not_ip == 1
-    assert session.statistics()[5] == 1
+    assert session.statistics.packets_unsent == 1
     assert simulator.counts().held_packets == 0
 
 

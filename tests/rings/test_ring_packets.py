@@ -197,7 +197,7 @@ def test_the_statistics_of_a_session_count_packets_and_bytes_each_way(
         simulator.deliver(name, ipv4_packet(size))
     session.read()
     session.read_many()
-    received, received_bytes, sent, sent_bytes, full, unsent = session.statistics()[:6]
+    received, received_bytes, sent, sent_bytes, full, unsent = session.statistics[:6]
     assert (received, received_bytes) == (3, 240)
     assert (sent, sent_bytes) == (4, 230)
     assert (full, unsent) == (0, 1)

@@ -198,7 +198,7 @@ class Round:
             address = bytes([10, 0, 0, self.chance.randrange(1, 255)])
             adapter.add_address(address, 24)
             adapter.remove_address(address)
-            repr(self.endpoint), adapter.name, self.session.statistics(), self.session.closed
+            repr(self.endpoint), adapter.name, self.session.statistics, self.session.closed
             time.sleep(CONFIGURE_PAUSE)
             self.session.spin_us = self.chance.randrange(100)
 
@@ -239,12 +239,12 @@ class Round:
 
     def check_statistics(self) -> None:
         """Calls of readers and writers that were interrupted by the end count, too."""
-        got, _, sent, _, _, unsent, unread = self.session.statistics()[:7]
-        assert unsent == sum(len(sender.discarded) for sender in self.senders)
+        counted = self.session.statistics
+        assert counted.packets_unsent == sum(len(sender.discarded) for sender in self.senders)
         accepted = expected_of(self.senders)
         in_doubt = sum(sender.in_doubt for sender in self.senders)
-        assert accepted <= sent <= accepted + in_doubt
-        assert got == arrived(self.receivers) + unread
+        assert accepted <= counted.packets_sent <= accepted + in_doubt
+        assert counted.packets_received == arrived(self.receivers) + counted.packets_unread
 
 
 def arrived(receivers: list[Account]) -> int:

@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
     def sessions_agree(self) -> None:
         for session in self.sessions():
             assert session.real.closed is session.ended
-            assert session.real.statistics()[:7] == session.statistics()
+            assert session.real.statistics[:7] == session.statistics()
             assert session.real.capacity == session.capacity
 
     def systems_agree(self) -> None:

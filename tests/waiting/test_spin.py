@@ -25,11 +25,11 @@ def heavy_traffic(session: wintun.Session, stop: Callable[[], bool], size: int =
 
 
 def spins(session: wintun.Session) -> int:
-    return session.statistics()[8]
+    return session.statistics.spins
 
 
 def waits(session: wintun.Session) -> int:
-    return session.statistics()[7]
+    return session.statistics.waits
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_waiting_takes_no_packet_and_ends_at_once_as_long_as_there_is_one(
             assert session.wait_read_event() is True
         assert session.read() == ipv4_packet(size, seed)
     assert session.wait_read_event(0) is False
-    assert session.statistics()[0] == 2
+    assert session.statistics.packets_received == 2
 
 
 def test_a_signal_for_packets_that_were_read_meanwhile_ends_no_wait(
