@@ -108,6 +108,9 @@ def _codes_of_handlers() -> set[object]:
 def log_to_logging(level: int, timestamp: int, message: str) -> None:
     """Passes a log line of Wintun on to the logger "wintun". The default logger of the package.
 
+    As long as the program has given `logging` no handler that gets the line, nothing is printed:
+    `logging.basicConfig()` is enough to see warnings and errors, with `level=logging.INFO` all.
+
     The record's attribute `wintun_time` is the line's own time as an aware UTC `datetime`, or None
     if its timestamp makes no sense; the record's `created` is that time, too. May be called from
     any thread.
@@ -122,7 +125,9 @@ def log_to_logging(level: int, timestamp: int, message: str) -> None:
     levels = {_wintun.LOG_INFO: logging.INFO, _wintun.LOG_WARN: logging.WARNING}
     number = levels.get(level, logging.ERROR)
     logger = logging.getLogger("wintun")
-    if not logger.isEnabledFor(number):
+    # Without a handler of the program's own `logging` would print warnings and errors itself, also
+    # those of a failure that the program handles: the exception tells what there is to tell.
+    if not logger.isEnabledFor(number) or not logger.hasHandlers():
         return
     try:
         time = timestamp_to_datetime(timestamp)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import datetime
 import logging
+import subprocess
+import sys
 import threading
 import time
 from typing import Any, Callable
@@ -12,7 +14,7 @@ from typing import Any, Callable
 import pytest
 
 import wintun
-from helpers import Worker, scaled
+from helpers import HANG_SECONDS, Worker, scaled
 from wintun import simulator
 
 Line = tuple[int, int, str]
@@ -303,3 +305,47 @@ def test_lines_that_nobody_wants_cost_no_record(caplog: pytest.LogCaptureFixture
         simulator.log(wintun.LOG_INFO, "line")
         simulator.log(wintun.LOG_ERR, "error")
     assert [record.getMessage() for record in caplog.records] == ["error"]
+
+
+# --- What a program that has set up no logging sees -----------------------------------------------
+
+HANDLED = """
+import wintun
+from wintun import simulator
+from wintun.pytun import TunTapDevice
+
+simulator.use()
+try:
+    wintun.TunDevice.open("nobody")
+except FileNotFoundError:
+    pass
+simulator.set_fault("WintunCreateAdapter", 31)
+try:
+    wintun.TunDevice("refused")
+except OSError:
+    pass
+simulator.set_fault("WintunCreateAdapter", 0)
+with wintun.TunDevice("there"):
+    TunTapDevice("there").close()
+simulator.log(wintun.LOG_ERR, "from afar")
+"""
+
+
+def run_with_default_logger(program: str) -> str:
+    """What a program prints to standard error in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_failure_that_the_program_handles_prints_nothing() -> None:
+    assert run_with_default_logger(HANDLED) == ""
+
+
+def test_one_line_of_set_up_shows_the_lines() -> None:
+    logging_on = "import logging; logging.basicConfig(format='%(name)s:%(message)s')"
+    printed = run_with_default_logger(logging_on + HANDLED)
+    assert "wintun:from afar\n" in printed
+    assert "opening an adapter failed" in printed
