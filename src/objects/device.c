@@ -29,15 +29,13 @@ attached(PyObject *object)
     return session;
 }
 
-/* Raises what TunDevice says of a call that needs a session while there is none. */
-static PyObject *
-raise_absent(PyObject *self)
+/* False, with the exception that TunDevice raises, if there is no session; one may have come. */
+static bool
+has_session_after_all(PyObject *self)
 {
-    Py_XDECREF(PyObject_CallMethod(self, "_refuse_absent", NULL));
-    if (!PyErr_Occurred()) {
-        (void)raise_down(((device_object *)self)->state); /* up meanwhile: this call came before */
-    }
-    return NULL;
+    PyObject *none = PyObject_CallMethod(self, "_refuse_absent", NULL);
+    Py_XDECREF(none);
+    return none != NULL;
 }
 
 /* Asks TunDevice whether a call that the session has failed is to be made again: another one may
@@ -75,7 +73,10 @@ forward(PyObject *self, session_method method, arguments args, Py_ssize_t count,
     for (;;) {
         PyObject *session = attached(self);
         if (session == NULL) {
-            return raise_absent(self);
+            if (!has_session_after_all(self)) {
+                return NULL;
+            }
+            continue;
         }
         PyObject *result = method(session, args, count, keywords);
         bool again = result == NULL && goes_on(self, session);
@@ -133,9 +134,13 @@ device_next(PyObject *self)
     for (;;) {
         PyObject *session = attached(self);
         if (session == NULL) {
-            /* Returns where that is the end of the iteration; NULL without an exception says so. */
-            Py_XDECREF(PyObject_CallMethod(self, "_check_ended", NULL));
-            return NULL;
+            /* True where there is one after all, False for the end of the iteration. */
+            PyObject *more = PyObject_CallMethod(self, "_iterates_on", NULL);
+            Py_XDECREF(more);
+            if (more != Py_True) {
+                return NULL;
+            }
+            continue;
         }
         PyObject *packet = session_next(session);
         bool again = packet == NULL && goes_on(self, session);
@@ -180,15 +185,25 @@ device_refuse(PyObject *self, PyObject *why)
     return raise_down(state);
 }
 
-/* An object of the class right under this one, TunDevice, takes what the class declares: a setting
- * that is misspelt must not be taken for one that is made. Classes of users are free. */
+/* Whether a class has the method of TunDevice in itself, and does not inherit it. */
+static bool
+is_strict(PyObject *type)
+{
+    PyObject *own = PyObject_GetAttrString(type, "__dict__");
+    bool strict = own != NULL && PyMapping_HasKeyString(own, "_refuse_attribute");
+    Py_XDECREF(own);
+    PyErr_Clear();
+    return strict;
+}
+
+/* A TunDevice takes the attributes that its class declares: a setting that is misspelt must not be
+ * taken for one that is made. Classes of users are free. */
 static int
 device_set(PyObject *self, PyObject *name, PyObject *value)
 {
     PyObject *type = (PyObject *)Py_TYPE(self);
-    PyObject *base = PyType_GetSlot((PyTypeObject *)type, Py_tp_base);
-    if (value != NULL && base == ((device_object *)self)->state->device_base_type &&
-        !PyObject_HasAttr(type, name)) {
+    bool is_private = PyUnicode_GetLength(name) > 0 && PyUnicode_ReadChar(name, 0) == '_';
+    if (value != NULL && !is_private && !PyObject_HasAttr(type, name) && is_strict(type)) {
         Py_XDECREF(PyObject_CallMethod(self, "_refuse_attribute", "O", name));
         return -1;
     }

@@ -241,7 +241,7 @@ session_get_statistics(PyObject *object, void *closure)
         return NULL;
     }
     PyObject *made =
-        PyObject_CallMethod(records, "Statistics", "KKKKKKKKKKK",
+        PyObject_CallMethod(records, "Statistics", "KKKKKKKKKKKi",
                             (unsigned long long)atom_u64_load(&counted->packets_received),
                             (unsigned long long)atom_u64_load(&counted->bytes_received),
                             (unsigned long long)atom_u64_load(&counted->packets_sent),
@@ -252,7 +252,7 @@ session_get_statistics(PyObject *object, void *closure)
                             (unsigned long long)atom_u64_load(&counted->waits),
                             (unsigned long long)atom_u64_load(&counted->spins),
                             (unsigned long long)atom_u64_load(&counted->packets_not_ip),
-                            (unsigned long long)session_packets_held(shared));
+                            (unsigned long long)session_packets_held(shared), 0);
     Py_DECREF(records);
     return made;
 }

@@ -33,6 +33,7 @@ class Statistics(NamedTuple):
     spins: int
     packets_not_ip: int
     packets_held: int
+    restarts: int
 
 
 _TEXTS = {
@@ -46,10 +47,12 @@ _TEXTS = {
     "the end of the session, or because there was no memory for them.",
     "waits": "Times that a thread went to sleep to wait for a packet.",
     "spins": "Times that a thread looked for packets for a while before it went to sleep.",
-    "packets_not_ip": "Packets that were sent and are neither IPv4 of at least 20 bytes nor IPv6 of "
-    "at least 40: the driver discards them. They are counted in `packets_sent`, too.",
-    "packets_held": "Packets in the rings that the program holds now: received in place and not yet "
-    "released, or allocated and not yet sent. A ring has room again only behind the oldest of them.",
+    "packets_not_ip": "Packets that were sent and are neither IPv4 of at least 20 bytes nor IPv6 "
+    "of at least 40: the driver discards them. They are counted in `packets_sent`, too.",
+    "packets_held": "Packets in the rings that the program holds now: received in place and not "
+    "yet released, or allocated and not yet sent. A ring has room again only behind the oldest.",
+    "restarts": "Sessions that a device started in place of one whose ring was corrupt; 0 for a "
+    "session.",
 }
 for _name, _text in _TEXTS.items():
     getattr(Statistics, _name).__doc__ = _text

@@ -60,6 +60,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         capacity: Bytes of each of the two rings that hold packets; see `ring_capacity`.
         guid: The adapter's GUID, as `uuid.UUID`, its text, or 16 bytes in Windows' layout
             (`uuid.UUID.bytes_le`). Windows knows a network by it; by default it is random.
+        restart_on_corruption: Whether a corrupt ring starts a new session; see the property.
 
     Raises:
         PermissionError: The process may not create adapters: it needs an Administrator.
@@ -81,7 +82,10 @@ class TunDevice(NotCopyable, AsyncDevice):
     _is_lost = False
     # Whether up() was called, and neither down() nor close() since.
     _is_wanted_up = False
-    _has_been_up = False
+    _restarts_on_corruption = False
+    _restarts = 0
+    # The session that was started last in a corrupt one's place.
+    _restarted: _wintun.Session | None = None
 
     _name: str = made_by_init()
     _ring_capacity: int = made_by_init()
@@ -106,12 +110,15 @@ class TunDevice(NotCopyable, AsyncDevice):
         tunnel_type: str = "Wintun",
         capacity: int = 0x400000,
         guid: GuidInput | None = None,
+        *,
+        restart_on_corruption: bool = False,
     ) -> None:
         if self._adapter is not None:
             # What it reads and writes would still belong to the adapter before.
             raise RuntimeError("TunDevice.__init__() was called before: make another device")
         super().__init__()
         capacity = _check_capacity(capacity)
+        self.restart_on_corruption = restart_on_corruption
         # Not the driver's choice, for the adapter may have to be made again with the same one.
         guid_bytes = _guid_bytes(guid) or _random_guid()
         try:
@@ -121,7 +128,9 @@ class TunDevice(NotCopyable, AsyncDevice):
             raise
 
     @classmethod
-    def open(cls, name: str, capacity: int = 0x400000) -> Self:
+    def open(
+        cls, name: str, capacity: int = 0x400000, *, restart_on_corruption: bool = False
+    ) -> Self:
         """Makes a device on an adapter that exists already, such as one that a crash left behind.
 
         Its addresses and MTU are as they were. Closing the device does not remove the adapter: that
@@ -130,6 +139,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         Args:
             name: Name of the adapter.
             capacity: Bytes of each of the two rings that hold packets; see `ring_capacity`.
+            restart_on_corruption: Whether a corrupt ring starts a new session; see the property.
 
         Raises:
             FileNotFoundError: There is no Wintun adapter of that name.
@@ -137,6 +147,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         """
         capacity = _check_capacity(capacity)
         device = cls.__new__(cls)
+        device.restart_on_corruption = restart_on_corruption
         try:
             device._start(capacity, _wintun.Adapter.open, name)
         except BaseException:
@@ -275,6 +286,28 @@ class TunDevice(NotCopyable, AsyncDevice):
             if self._session is not None:
                 self._session.ip_only = refuse
 
+    @property
+    def restart_on_corruption(self) -> bool:
+        """Whether a session whose ring is corrupt is replaced with a new one; by default not.
+
+        The released driver can overrun its ring when several senders of the system use it at once,
+        and the ring cannot be read any more then. Without this, reads raise `RingCorruptError`
+        until `down()` and `up()`. With it, the read that meets it starts a new session, and all
+        calls that are under way go on with that; `statistics.restarts` counts it. A timeout begins
+        anew then. What was in the rings is lost, as in a network.
+
+        The read still raises `RingCorruptError` when a session that was started so is corrupt
+        before its first packet, and `OSError` when none can be started, as while packets of the
+        old one are held for longer than a second (`winerror` 1247): the device is down then.
+        """
+        return self._restarts_on_corruption
+
+    @restart_on_corruption.setter
+    def restart_on_corruption(self, restart: bool) -> None:
+        if not isinstance(restart, bool):
+            raise TypeError(f"restart_on_corruption must be a bool, not {restart!r}")
+        self._restarts_on_corruption = restart
+
     def up(self) -> None:
         """Starts a session: packets pass from now on. Does nothing if the device is up.
 
@@ -286,7 +319,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         with self._lock:
             if not self.is_up:
                 self._start_session()
-            self._is_wanted_up = self._has_been_up = True
+            self._is_wanted_up = True
 
     def _start_session(self) -> None:
         adapter = self._usable_adapter()
@@ -396,7 +429,7 @@ class TunDevice(NotCopyable, AsyncDevice):
     def statistics(self) -> Statistics:
         """What passed through the device since it was made, over all its sessions."""
         with self._lock:
-            return self._totals()
+            return self._totals()._replace(restarts=self._restarts)
 
     def _totals(self) -> Statistics:
         from ._records import NOTHING, Statistics
@@ -408,25 +441,48 @@ class TunDevice(NotCopyable, AsyncDevice):
 
     # --- For the data path (device.c) -----------------------------------------------------------
 
-    def _refuse_absent(self) -> NoReturn:
-        """Raises the error of a call that needs a session while there is none."""
-        if self.closed and self._adapter is not None:
-            self._refuse("closed")
-        self._refuse("gone" if self._is_gone() else "down")
+    def _refuse_absent(self) -> None:
+        """Raises the error of a call that found no session, unless there is one by now."""
+        if self._adapter is None:
+            raise not_made("TunDevice")
+        with self._lock:  # which another thread has while it puts one session in another's place
+            if self.session is not None:
+                return
+            if self.closed:
+                self._refuse("closed")
+            self._refuse("gone" if self._is_gone() else "down")
 
     def _is_gone(self) -> bool:
         """Returns whether the adapter of a device that is not closed is not there any more."""
         return self._is_lost or self.adapter.removed
 
-    def _check_ended(self) -> None:
-        """Raises where an iteration that finds no session must not end quietly."""
-        if not self._has_been_up or (not self.closed and self._is_gone()):
+    def _iterates_on(self) -> bool:
+        """Returns whether an iteration that found no session goes on; raises if it may not end."""
+        try:
             self._refuse_absent()
+        except _wintun.ClosedError:
+            if self._session is None:  # never up
+                raise
+            return False
+        return True
 
     def _goes_on(self, ended: _wintun.Session, is_corrupt: bool) -> bool:
         """Returns whether a call that this session has failed is to be made again."""
         with self._lock:
+            if is_corrupt and self._restarts_on_corruption:
+                if self.session is not ended:
+                    return True  # it was ended meanwhile, and what there is now tells the rest
+                self._restart(ended)
             return ended._is_replaced
+
+    def _restart(self, corrupt: _wintun.Session) -> None:
+        if corrupt is self._restarted and corrupt.statistics.packets_received == 0:
+            return  # it would be for ever
+        # First, so that whoever is thrown out of it comes here, and waits for the new one.
+        corrupt._is_replaced = True
+        self._start_session()
+        self._restarted = self._session
+        self._restarts += 1
 
     def _refuse_attribute(self, name: str) -> NoReturn:
         from ._misspelt import settings_like

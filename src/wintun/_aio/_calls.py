@@ -7,11 +7,11 @@ either returned a packet or not taken one. The kind of loop is asked for when a 
 
 from __future__ import annotations
 
-from wintun._wintun import ClosedError, DeviceBase, RingFullError
+from wintun._wintun import ClosedError, DeviceBase, RingCorruptError, RingFullError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any, Callable, TypeVar
 
     from typing_extensions import Buffer, Self
@@ -51,6 +51,10 @@ class AsyncDevice(DeviceBase):
 
     _session: Session | None = None
 
+    if TYPE_CHECKING:
+
+        def _goes_on(self, ended: Session, is_corrupt: bool) -> bool: ...
+
     # Packets that asynchronous calls passed since the loop last had its turn, roughly: several
     # tasks count in it.
     _packets_this_turn = 0
@@ -70,8 +74,9 @@ class AsyncDevice(DeviceBase):
         if self._packets_this_turn >= _PACKETS_A_TURN:
             await self._give_turn()
         packet = self.read()
-        if packet is None:
-            packet = await self._wait_for(self._open_session().read)
+        while packet is None:
+            session = self._open_session()
+            packet = await self._wait_for(session, session.read) or self.read()
         self._packets_this_turn += 1
         return packet
 
@@ -83,9 +88,11 @@ class AsyncDevice(DeviceBase):
         if self._packets_this_turn >= _PACKETS_A_TURN:
             await self._give_turn()
         packets = self.read_many(max_packets)
-        if not packets:
-            read_many = self._open_session().read_many
-            packets = await self._wait_for(lambda: read_many(max_packets))
+        while not packets:
+            session = self._open_session()
+            packets = await self._wait_for(
+                session, session.read_many, max_packets
+            ) or self.read_many(max_packets)
         self._packets_this_turn += len(packets)
         return packets
 
@@ -120,7 +127,7 @@ class AsyncDevice(DeviceBase):
         attempts = 0
         while written < len(waiting):
             await _wait_for_room(attempts)
-            accepted = session.write_many(waiting[written : written + _CHUNK])
+            accepted, session = self._write_some(session, waiting[written : written + _CHUNK])
             written += accepted
             attempts = 0 if accepted else attempts + 1
         return written
@@ -141,19 +148,32 @@ class AsyncDevice(DeviceBase):
                 raise
             raise StopAsyncIteration from None
 
-    async def _wait_for(self, attempt: Callable[[], Packets | None]) -> Packets:
-        watch = (_loops or _bind_loops()).watch_of(self._open_session())
+    async def _wait_for(
+        self, session: Session, attempt: Callable[..., Packets | None], *arguments: int
+    ) -> Packets | None:
+        """Returns what an attempt on the session finds; None if another one took its place."""
+        try:
+            return await self._wait_on(session, attempt, *arguments)
+        except (ClosedError, RingCorruptError) as error:
+            if not self._goes_on(session, isinstance(error, RingCorruptError)):
+                raise
+            return None
+
+    async def _wait_on(
+        self, session: Session, attempt: Callable[..., Packets | None], *arguments: int
+    ) -> Packets:
+        watch = (_loops or _bind_loops()).watch_of(session)
         packets = None
         while not packets:
             sleeper = watch.new_sleeper()
             try:
                 watch.enter(sleeper)
                 # Once more, after `enter`: a signal that comes after this look ends the sleep.
-                packets = attempt()
+                packets = attempt(*arguments)
                 if not packets:
                     self._packets_this_turn = 0
                     await watch.sleep(sleeper)
-                    packets = attempt()
+                    packets = attempt(*arguments)
             finally:
                 watch.leave(sleeper)
         return packets
@@ -161,9 +181,20 @@ class AsyncDevice(DeviceBase):
     async def _write_waiting(self, packet: Buffer) -> None:
         session = self._open_session()
         attempts = 0
-        while not session.write_many((packet,)):
+        accepted = 0
+        while not accepted:
             await _wait_for_room(attempts)
+            accepted, session = self._write_some(session, (packet,))
             attempts += 1
+
+    def _write_some(self, session: Session, packets: Sequence[Buffer]) -> tuple[int, Session]:
+        """Writes what there is room for; returns how many, and the session to go on with."""
+        try:
+            return session.write_many(packets), session
+        except ClosedError:
+            if not self._goes_on(session, False):
+                raise
+        return self.write_many(packets), self._open_session()
 
     def _open_session(self) -> Session:
         session = self._session
