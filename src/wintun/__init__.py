@@ -19,6 +19,17 @@ All functions and objects may be used from any thread.
 
 from __future__ import annotations
 
+import sys
+
+# `python -m wintun` imports this before its own code, which ends well at Ctrl-C. So until that runs
+# the signal ends the process without a traceback. No other program comes here with such arguments.
+if sys.argv[:1] == ["-m"] and getattr(sys, "orig_argv", [])[-len(sys.argv) :][:1] == ["wintun"]:
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    del signal
+
 from . import _wintun
 from ._driver import get_driver_version
 from ._library import library_path, load

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wintun.cli.echo import make_request
+from wintun.cli.echo import make_reply, make_request, parse_request
 from wintun.cli.packets import describe
 
 HANG_SECONDS = 120
@@ -45,9 +46,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str, start: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Runs the command; where `start` is given, in a shell that does this first."""
+    words = command(*arguments)
     process = subprocess.Popen(
-        command(*arguments),
+        ["sh", "-c", start + '"$0" "$@"', *words] if start else words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -135,7 +138,9 @@ def test_the_mtu_is_set() -> None:
 
 
 @posix_signals
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)]
+)
 @pytest.mark.parametrize("lines", [0, 1, 6])
 def test_a_signal_ends_it_cleanly_with_the_summary_at_any_time(number: int, lines: int) -> None:
     with running("--json") as process:
@@ -160,8 +165,61 @@ def test_a_signal_ends_it_while_nothing_happens() -> None:
             silent.recv(65536)
             process.send_signal(signal.SIGINT)
             output, errors = finish(process)
-    assert (process.returncode, errors) == (130, "")
+    assert process.returncode == 130
+    assert errors == "" or "nothing has come from" in errors  # where it got its turn late
     assert records(output)[1]["requests_answered"] == 0
+
+
+@posix_signals
+def test_under_nohup_a_terminal_that_goes_away_does_not_end_it() -> None:
+    if sys.platform != "win32":
+        with running("--json", start="trap '' HUP; exec ") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            finish(process)
+        assert process.returncode == 143
+
+
+INTERRUPTS_AN_IMPORT = """
+import os, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_IMPORT"]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+"""
+
+
+@posix_signals
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 does not tell its own arguments")
+@pytest.mark.parametrize(
+    "name",
+    ["wintun._wintun", "wintun._library", "wintun.device", "wintun.cli", "argparse", "json"],
+)
+def test_ctrl_c_while_it_starts_gives_no_traceback(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTS_AN_IMPORT)
+    variables = {**os.environ, "PYTHONPATH": str(tmp_path), "INTERRUPTED_IMPORT": name}
+    done = subprocess.run(
+        [sys.executable, "-c", KEEPS_SIGINT, *command("--count", "1")],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert (done.returncode, done.stdout, done.stderr) in ((130, "", ""), (-2, "", ""))
+
+
+KEEPS_SIGINT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # whatever the shell of the tests has done
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def test_it_ends_quietly_when_nobody_reads_its_output() -> None:
@@ -232,6 +290,80 @@ def test_a_udp_wire_to_a_port_of_this_host_is_not_connected_to_itself() -> None:
     assert {packet["direction"] for packet in packets} == {"out"}
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of UDP that nobody uses at the moment."""
+    finders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    for finder in finders:
+        finder.bind(("127.0.0.1", 0))
+    ports = [finder.getsockname()[1] for finder in finders]
+    for finder in finders:
+        finder.close()
+    return ports
+
+
+def test_two_demos_of_one_machine_ping_each_other() -> None:
+    one, other = free_ports(2)
+    first = ("--json", "--address", "10.3.2.1/31", "--wire", f"udp:{one}@127.0.0.1:{other}")
+    second = ("--count", "2", "--address", "10.3.2.1/31", "--wire", f"udp:{other}@127.0.0.1:{one}")
+    with running(*first) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        done = run(*second)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert f"Packets go from UDP port {other} here to 127.0.0.1 port {one}." in lines
+    assert re.search(r"2 pings answered; .*; own pings: \d+, answered: \d+$", lines[-1])
+
+
+def test_answers_to_its_own_pings_are_counted() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(HANG_SECONDS)
+        wire = f"udp:127.0.0.1:{peer.getsockname()[1]}"
+        address = ("--address", "10.3.2.1/24")
+        with running("--json", "--count", "1", *address, "--wire", wire) as process:
+            answered = 0
+            while answered < 2:
+                request, demo = peer.recvfrom(65536)
+                header = parse_request(request)
+                if header is not None:
+                    peer.sendto(make_reply(request, header), demo)
+                    answered += 1
+            source, target = ip_address("10.3.2.2").packed, ip_address("10.3.2.7").packed
+            peer.sendto(make_request(source, target, 5, 1), demo)
+            output, _ = finish(process)
+    _, summary = records(output)
+    assert summary["requests_answered"] == 1
+    assert summary["replies_received"] == 2
+    assert summary["requests_sent"] >= 2
+
+
+def test_a_udp_peer_that_is_silent_is_told_once() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        with running("--wire", f"udp:127.0.0.1:{port}") as process:
+            assert process.stderr is not None
+            line = process.stderr.readline()
+    assert line == f"python -m wintun: error: nothing has come from 127.0.0.1 port {port} yet\n"
+
+
+def test_a_port_of_this_side_that_is_taken_is_told_in_one_line() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("", 0))
+        done = run("--wire", f"udp:{taken.getsockname()[1]}@127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("subnet", ["10.3.2.1/31", "10.3.2.0/31", "fd12::1/127", "fd12::/127"])
+def test_a_subnet_of_two_has_a_neighbour(subnet: str) -> None:
+    packets, _ = records(run("--count", "1", "--json", "--address", subnet).stdout)
+    (reply,) = (packet for packet in packets if packet["direction"] == "out")
+    network = ip_network(subnet, strict=False)
+    assert {ip_address(reply["source"]), ip_address(reply["destination"])} == set(network)
+
+
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "label-too-long-" * 5 + ".invalid"])
 def test_a_udp_peer_that_cannot_be_found_is_told_in_one_line(host: str) -> None:
     done = run("--wire", f"udp:{host}:4000")
@@ -260,6 +392,23 @@ def test_the_kernel_pings_through_a_tun_device() -> None:
     packets, summary = records(done.stdout)
     assert summary["requests_answered"] == 6
     assert {packet["icmp_type"] for packet in packets if packet["direction"] == "out"} == {0, 129}
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="needs Linux and root for a tun device"
+)
+@pytest.mark.skipif(not os.path.exists("/dev/net/tun"), reason="there is no /dev/net/tun")
+@pytest.mark.skipif(not shutil.which("unshare"), reason="there is no unshare (util-linux)")
+def test_the_name_of_the_tun_device_is_told() -> None:
+    done = subprocess.run(
+        ["unshare", "--net", *command("--count", "1", "--wire", "tun")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert re.search(r"^The other end is the kernel's interface wintun\d+\.$", done.stdout, re.M)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="about what Linux refuses")

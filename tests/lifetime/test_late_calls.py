@@ -55,7 +55,7 @@ for each in left:
         each.release()
 device.close()
 assert simulator.counts() == (0, 0, 0, 0), simulator.counts()
-received, unread = session.statistics()[0], session.statistics()[6]
+received, unread = session.statistics.packets_received, session.statistics.packets_unread
 assert received == unread + {read}, (received, unread)
 with open_device():  # the name is free again
     pass

@@ -161,9 +161,9 @@ def loops_were_told(session: wintun.Session) -> bool:
     try:
         consume(events[1])
         name = session.adapter.name
-        waits = session.statistics()[7]
+        waits = session.statistics.waits
         reader = Worker(session.read, None)
-        wait_until(lambda: session.statistics()[7] > waits, "the reader does not wait")
+        wait_until(lambda: session.statistics.waits > waits, "the reader does not wait")
         wait_until(lambda: simulator.deliver(name, ipv4_packet(100)), "the ring is full")
         assert reader.result() is not None
         return is_signaled(events[1])

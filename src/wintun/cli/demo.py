@@ -30,15 +30,25 @@ _ERROR_NOT_FOUND = 1168
 _SLICE = 0.1
 
 
+# The last is that of a terminal that goes away; on Windows it is Ctrl-Break.
+_STOP_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
+
+
 class StopSignals:
-    """Notes Ctrl-C and SIGTERM instead of dying of them, so that everything is given back."""
+    """Notes Ctrl-C and its like instead of dying of them, so that everything is given back."""
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOP_SIGNALS:
+            if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # as nohup asks
             self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -115,6 +125,7 @@ class Demo:
                 self._send(device, packet)
             received = device.read(_SLICE)
             if received is not None:
+                self._wire.see(received)
                 self._show("in", received)
                 self._answer(device, received)
 
@@ -139,7 +150,11 @@ class Demo:
             return False
         return any(
             address in mine.network
-            and (mine.version == 6 or address != mine.network.broadcast_address)
+            and (
+                mine.version == 6
+                or mine.network.num_addresses == 2
+                or address != mine.network.broadcast_address
+            )
             for mine in self._addresses
         )
 
@@ -152,6 +167,9 @@ class Demo:
         print_line(
             f"{device.name} is up: {addresses}, MTU {device.mtu}, by {wintun.library_path()}"
         )
+        other_end = self._wire.describe()
+        if other_end:
+            print_line(other_end)
         if self._count == 0:
             print_line("Ctrl-C ends it.")
 
@@ -171,6 +189,7 @@ class Demo:
     def _summarize(self, device: wintun.TunDevice) -> None:
         counted = device.statistics
         dropped = counted.ring_full + self._wire.drops(device)
+        own = self._wire.own_pings()
         if self._json:
             summary = {
                 "type": "summary",
@@ -181,11 +200,14 @@ class Demo:
                 "bytes_sent": counted.bytes_sent,
                 "packets_dropped": dropped,
             }
+            if own is not None:
+                summary.update(zip(("requests_sent", "replies_received"), own))
             print_line(json.dumps(summary))
             return
+        told = "" if own is None else f"; own pings: {own[0]}, answered: {own[1]}"
         print_line(
             f"{self._answered} pings answered; "
             f"in: {counted.packets_received} packets, {counted.bytes_received} bytes; "
             f"out: {counted.packets_sent} packets, {counted.bytes_sent} bytes; "
-            f"dropped: {dropped}"
+            f"dropped: {dropped}{told}"
         )

@@ -40,6 +40,22 @@ def parse_request(packet: bytes) -> Header | None:
     return header if _payload_checksum(header, payload) == 0 else None
 
 
+def is_reply(packet: bytes, identifier: int) -> bool:
+    """Returns whether a packet is a whole echo reply with this identifier, 0 to 65535."""
+    header = parse_header(packet)
+    if header is None or header.fragmented or header.payload_end > len(packet):
+        return False
+    if header.protocol != (ICMP if header.version == 4 else ICMPV6):
+        return False
+    payload = packet[header.payload_start : header.payload_end]
+    start = struct.pack("!BB", _TYPES[header.protocol][1], 0)
+    return (
+        payload[:2] == start
+        and payload[4:6] == struct.pack("!H", identifier)
+        and _payload_checksum(header, payload) == 0
+    )
+
+
 def make_reply(packet: bytes, header: Header) -> bytes:
     """Returns the reply to an echo request that `parse_request` gave the header of."""
     body = packet[header.payload_start + 4 : header.payload_end]

@@ -97,9 +97,10 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--wire",
         type=wires.parse,
         default=wires.default(),
-        metavar="builtin|tun|udp:HOST:PORT",
+        metavar="builtin|tun|udp:[PORT@]HOST:PORT",
         help="use the simulator, with this at the other end: a simulated host, a tun device of "
-        "Linux (needs root), or a UDP socket (default: the real driver on Windows, else builtin)",
+        "Linux (needs root), or a UDP socket, with PORT on this side (default: the real driver on "
+        "Windows, else builtin)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, an object a line")
 
@@ -124,6 +125,6 @@ def _address(text: str) -> _addresses.Interface:
         interface = _addresses.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if interface.network.num_addresses < 4:
+    if interface.network.num_addresses < 2:
         raise argparse.ArgumentTypeError(f"no room for a neighbour in the subnet of {text!r}")
     return interface

@@ -14,7 +14,7 @@ import wintun
 
 from . import echo
 from .numbers import number_of
-from .output import CommandError
+from .output import CommandError, print_error
 from .ping import SystemPings
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _WITHOUT_END = 2**31 - 1
 _INTERVAL_SECONDS = 0.5
 _SETTLE_SECONDS = 0.5
+
+# After so long without a datagram from the peer that is told once.
+_SILENCE_SECONDS = 3.0
 
 
 class Wire(Protocol):
@@ -48,8 +51,32 @@ class Wire(Protocol):
     def drops(self, device: wintun.TunDevice) -> int:
         """Returns how many packets found the ring full on their way to the device."""
 
+    def describe(self) -> str:
+        """Returns a line for the user about the other end, "" if there is nothing to say."""
+
+    def see(self, packet: bytes) -> None:
+        """Looks at a packet that the device has read."""
+
+    def own_pings(self) -> tuple[int, int] | None:
+        """Returns how many pings `tend` gave and how many were answered; None if it gives none."""
+
     def close(self) -> None:
         """Ends the traffic and gives everything back; at any time, also before the others."""
+
+
+class OtherEnd:
+    """What most wires say of themselves: nothing."""
+
+    def describe(self) -> str:
+        """Nothing."""
+        return ""
+
+    def see(self, packet: bytes) -> None:
+        """Nothing to learn from it."""
+
+    def own_pings(self) -> tuple[int, int] | None:
+        """None: others ping."""
+        return None
 
 
 def default() -> Wire | None:
@@ -64,12 +91,19 @@ def parse(text: str) -> Wire:
         return BuiltinWire()
     if text == "tun":
         return TunWire()
-    host, _, port = rest.rpartition(":")
+    mine, at, peer = rest.rpartition("@")
+    host, _, port = peer.rpartition(":")
     host = _without_brackets(host)
-    number = number_of(port)
-    if kind == "udp" and host and number is not None and 0 < number < 65536:
-        return UdpWire(host, number)
-    raise argparse.ArgumentTypeError(f"not builtin, tun or udp:HOST:PORT: {text!r}")
+    ports = [_port(each) for each in (port, mine if at else port)]
+    if kind == "udp" and host and 0 not in ports:
+        return UdpWire(host, ports[0], ports[1] if at else None)
+    raise argparse.ArgumentTypeError(f"not builtin, tun or udp:[PORT@]HOST:PORT: {text!r}")
+
+
+def _port(text: str) -> int:
+    """Returns the number of a port, 0 if it is none."""
+    number = number_of(text)
+    return number if number is not None and 0 < number < 65536 else 0
 
 
 def _without_brackets(host: str) -> str:
@@ -81,12 +115,14 @@ def _without_brackets(host: str) -> str:
 
 def neighbour_of(interface: Interface) -> Interface:
     """Returns an address of the same subnet that is another host's."""
-    first = interface.network.network_address + 1
+    network = interface.network
+    # A subnet of two has no address of its own: RFC 3021 and RFC 6164.
+    first = network.network_address + (0 if network.num_addresses == 2 else 1)
     address = first if first != interface.ip else first + 1
     return type(interface)((address, interface.network.prefixlen))
 
 
-class DriverWire:
+class DriverWire(OtherEnd):
     """The real driver: the system's own stack is at the other end, and its ping pings."""
 
     def __init__(self) -> None:
@@ -117,7 +153,7 @@ class DriverWire:
         self._pings.stop()
 
 
-class SimulatorWire:
+class SimulatorWire(OtherEnd):
     """What the wires of the simulator have in common."""
 
     def settle(self, device: wintun.TunDevice) -> None:
@@ -176,6 +212,12 @@ class TunWire(SimulatorWire):
             wintun.simulator.mirror(device, self._tun.name)
         self._pings.add((each.version, each.ip, neighbour_of(each).ip) for each in addresses)
 
+    def describe(self) -> str:
+        """Names the tun device."""
+        if self._tun is None:
+            return ""
+        return f"The other end is the kernel's interface {self._tun.name}."
+
     def tend(self) -> Sequence[bytes]:
         """Keeps ping running."""
         self._pings.check()
@@ -191,13 +233,20 @@ class TunWire(SimulatorWire):
 class UdpWire(SimulatorWire):
     """A UDP socket: whoever is at HOST:PORT gets each packet in a datagram, and answers so.
 
-    The socket has the same port here if it is free. Another demo that is run with this host's name
-    is a fitting peer: each pings the other once a second, which also tells it where we are.
+    Without a port of its own the socket has the same one here if that is free. Another demo that is
+    run with this host's name is a fitting peer: each pings the other once a second, which also
+    tells it where we are.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, own_port: int | None) -> None:
         self._host = host
         self._port = port
+        self._own_port = own_port
+        self._identifier = os.getpid() % 65536
+        self._begin = float("inf")
+        self._is_heard = False
+        self._pings = 0
+        self._answers = 0
         self._socket: socket.socket | None = None
         self._addresses: Sequence[Interface] = ()
         self._sequence = 0
@@ -212,6 +261,23 @@ class UdpWire(SimulatorWire):
     def start(self, device: wintun.TunDevice, addresses: Sequence[Interface]) -> None:
         """Lets the pings begin."""
         self._addresses = addresses
+        self._begin = time.monotonic()
+
+    def describe(self) -> str:
+        """Names both ends of the socket."""
+        if self._socket is None:
+            return ""
+        own, peer = self._socket.getsockname(), self._socket.getpeername()
+        return f"Packets go from UDP port {own[1]} here to {peer[0]} port {peer[1]}."
+
+    def see(self, packet: bytes) -> None:
+        """Counts the answers to our pings."""
+        self._is_heard = True
+        self._answers += echo.is_reply(packet, self._identifier)
+
+    def own_pings(self) -> tuple[int, int] | None:
+        """Returns how many were sent and answered."""
+        return self._pings, self._answers
 
     def tend(self) -> Sequence[bytes]:
         """Pings the peer when it is time to."""
@@ -219,9 +285,13 @@ class UdpWire(SimulatorWire):
             return ()
         self._due = time.monotonic() + 1.0
         self._sequence = (self._sequence + 1) % 65536
+        if not self._is_heard and time.monotonic() >= self._begin + _SILENCE_SECONDS:
+            self._begin = float("inf")
+            print_error(f"nothing has come from {self._host} port {self._port} yet")
+        self._pings += len(self._addresses)
         return [
             echo.make_request(
-                address.packed, neighbour_of(address).packed, os.getpid() % 65536, self._sequence
+                address.packed, neighbour_of(address).packed, self._identifier, self._sequence
             )
             for address in self._addresses
         ]
@@ -239,10 +309,24 @@ class UdpWire(SimulatorWire):
         except ValueError as error:  # no name that could be looked up: too long, a NUL in it
             raise CommandError(f"{self._host}: {error}") from None
         try:
+            if self._own_port is not None:
+                return _bound_socket(found[0], found[4], self._own_port)
             return _connected_socket(found[0], found[4], self._port)
         except OSError as error:
             name = f"{self._host} port {self._port}"
             raise CommandError(f"{name}: {error.strerror or error}") from None
+
+
+def _bound_socket(family: int, peer: tuple[str | int | bytes, ...], port: int) -> socket.socket:
+    """Returns a socket with this port of ours; OSError if that is not free."""
+    connected = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        connected.bind(("", port))
+        connected.connect(peer)
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 def _connected_socket(family: int, peer: tuple[str | int | bytes, ...], port: int) -> socket.socket:
