@@ -160,15 +160,19 @@ def test_an_adapter_that_is_only_closed_here_counts_as_closed_not_as_removed(
         device.read()
 
 
-def test_a_disabled_adapter_ends_it_when_a_read_says_so_and_up_starts_anew(device: Device) -> None:
-    # As Windows does it: the ring says that the adapter terminates, and the system still knows it.
-    simulator.set_fault("WintunReceivePacket", 38)
+@pytest.mark.parametrize("call", ["up", "recreate"])
+def test_a_disabled_adapter_works_again_when_it_is_enabled(device: Device, call: str) -> None:
+    luid = device.luid
+    simulator.disable_adapter(device.name)
     with pytest.raises(wintun.AdapterTerminatingError):
         device.read()
-    simulator.set_fault("WintunReceivePacket", 0)
     assert not device.is_up
-    device.up()
+    with pytest.raises(wintun.AdapterTerminatingError):
+        getattr(device, call)()
+    simulator.enable_adapter(device.name)
+    getattr(device, call)()
     assert device.is_up
+    assert device.luid == luid
     assert simulator.deliver(device.name, PACKET)
     assert device.read(timeout=HANG_SECONDS) == PACKET
 
@@ -245,17 +249,6 @@ def test_where_the_adapter_is_there_nothing_happens(device: Device) -> None:
     device.down()
     device.recreate()
     assert not device.is_up
-
-
-def test_one_that_works_again_gets_a_new_session_only(device: Device) -> None:
-    luid = device.luid
-    simulator.set_fault("WintunReceivePacket", 38)
-    with pytest.raises(wintun.AdapterTerminatingError):
-        device.read()
-    simulator.set_fault("WintunReceivePacket", 0)
-    device.recreate()
-    assert device.luid == luid
-    exchange(device)
 
 
 @pytest.mark.threads

@@ -348,4 +348,4 @@ def test_one_line_of_set_up_shows_the_lines() -> None:
     logging_on = "import logging; logging.basicConfig(format='%(name)s:%(message)s')"
     printed = run_with_default_logger(logging_on + HANDLED)
     assert "wintun:from afar\n" in printed
-    assert "opening an adapter failed" in printed
+    assert "Failed to find matching adapter name" in printed

@@ -42,8 +42,9 @@ def test_a_disabled_adapter_ends_its_session_and_can_start_another_when_it_is_en
     assert isinstance(reader.error(), wintun.AdapterTerminatingError)
     with pytest.raises(wintun.AdapterTerminatingError):
         session.write(ipv4_packet(20))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(wintun.AdapterTerminatingError) as refused:
         adapter.start_session(0x20000)
+    assert refused.value.winerror == 2
     with pytest.raises(LookupError, match="no session"):
         simulator.deliver(adapter, b"")
     session.end()
