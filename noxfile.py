@@ -40,6 +40,7 @@ from tools.sessions.setting_up import (
 )
 from tools.sessions.under_wine import (
     MINGW,
+    OPTIONS,
     WINE,
     allocator,
     install_under_wine,
@@ -125,8 +126,8 @@ def windows(session: nox.Session, version: str) -> None:
     """The suite in the official CPythons for Windows, under Wine, out of the wheels."""
     python = install_under_wine(session, version)
     environment = {**wine_environment(wine_prefix()), **allocator(python), **scale(SMALL)}
-    options = ["-p", "no:cacheprovider", "-p", "tests.trio_under_wine", *PARALLEL]
-    session.run(*python, "pytest", *options, *session.posargs, env=environment)
+    options = [*OPTIONS, *PARALLEL, *session.posargs]
+    session.run(*python, "pytest", *options, env=environment)
 
 
 # What is not there: what has a far side of its own or takes all calls one after the other.
@@ -196,7 +197,7 @@ def stress(session: nox.Session, build: str) -> None:
 def stress_windows(session: nox.Session, version: str) -> None:
     """The same in the official CPythons for Windows, under Wine."""
     python = install_under_wine(session, version)
-    command = [*python, "pytest", "-p", "no:cacheprovider", "-m", "stress", *AT_LENGTH]
+    command = [*python, "pytest", *OPTIONS, "-m", "stress", *AT_LENGTH]
     environment = {**wine_environment(wine_prefix()), **allocator(python), "WINTUN_STRESS": "1"}
     session.run(*command, *session.posargs, env=environment)
 

@@ -18,6 +18,7 @@ from tools.sessions.setting_up import (
     scratch,
 )
 from tools.sessions.under_wine import (
+    OPTIONS,
     allocator,
     build_allocator,
     fetch,
@@ -29,17 +30,20 @@ TOOL = ["python", "tools/chroot.py"]
 
 
 class Inside(NamedTuple):
-    """How a Python module is run inside: in which folder, with which variables before it."""
+    """How the suite is run inside."""
 
     root: Path
-    environment: dict[str, str]
     python: list[str]
+    """Runs a module whose name follows."""
+    options: list[str]
+    """What pytest is given."""
+    environment: dict[str, str]
 
     def run_tests(self, session: nox.Session, environment: dict[str, str]) -> None:
         """Runs the suite; the session's own arguments go to pytest."""
         variables = {**self.environment, **environment}
         command = [*TOOL, "run", str(self.root), *(f"{n}={v}" for n, v in variables.items())]
-        options = ["-p", "no:cacheprovider", *PARALLEL, *session.posargs]
+        options = [*self.options, *PARALLEL, *session.posargs]
         session.run(*command, *self.python, "pytest", *options)
 
 
@@ -75,7 +79,7 @@ def install_in_sid(session: nox.Session, version: str) -> Inside:
     pip = [*enter, *python, "pip", "install", "--quiet", "--no-index", "--no-deps"]
     session.run(*pip, *wheels)
     session.run(*pip, "--no-build-isolation", str(copy_of_source(session)))
-    return Inside(root, {}, python)
+    return Inside(root, python, ["-p", "no:cacheprovider"], {})
 
 
 # --- 32-bit Windows, which needs a 32-bit Wine ---------------------------------------------------
@@ -108,4 +112,4 @@ def install_windows_32(session: nox.Session) -> Inside:
     program = str(folder / "python.exe")
     environment = {**wine_environment(work / "prefix"), **OVERRIDES, **allocator([program])}
     start = ["sh", "-c", 'wineboot -i >/dev/null 2>&1 && exec python3 tools/wine.py "$@"', "sh"]
-    return Inside(root, environment, [*start, program, "-m"])
+    return Inside(root, [*start, program, "-m"], OPTIONS, environment)

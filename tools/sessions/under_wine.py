@@ -19,6 +19,9 @@ MINGW = {COMPILER: "gcc-mingw-w64-x86-64"}
 WINE = {"wine": "wine wine64"}
 ALLOCATOR = "allocator.dll"
 
+# Of pytest. The tests lie in a tree that others use, too; trio needs help to start under Wine.
+OPTIONS = ["-p", "no:cacheprovider", "-p", "tests.trio_under_wine"]
+
 
 def fetch(session: nox.Session, *arguments: str) -> None:
     session.run("python", "tools/fetch.py", *arguments)
