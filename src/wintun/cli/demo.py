@@ -87,6 +87,7 @@ class Demo:
         self._count = count
         self._json = as_json
         self._answered = 0
+        self._shown = {"in": (0, 0), "out": (0, 0)}  # packets and their bytes
 
     def run(self) -> int:
         """Runs until enough pings are answered or a signal stops it; returns the exit code."""
@@ -174,6 +175,8 @@ class Demo:
             print_line("Ctrl-C ends it.")
 
     def _show(self, direction: str, packet: bytes) -> None:
+        count, size = self._shown[direction]
+        self._shown[direction] = count + 1, size + len(packet)
         now = datetime.now(timezone.utc)
         what = packets.describe(packet)
         if self._json:
@@ -190,14 +193,16 @@ class Demo:
         counted = device.statistics
         dropped = counted.ring_full + self._wire.drops(device)
         own = self._wire.own_pings()
+        # Not the device's counts: what was read ahead and not yet asked for is among those.
+        (received, received_size), (sent, sent_size) = self._shown["in"], self._shown["out"]
         if self._json:
             summary = {
                 "type": "summary",
                 "requests_answered": self._answered,
-                "packets_received": counted.packets_received,
-                "bytes_received": counted.bytes_received,
-                "packets_sent": counted.packets_sent,
-                "bytes_sent": counted.bytes_sent,
+                "packets_received": received,
+                "bytes_received": received_size,
+                "packets_sent": sent,
+                "bytes_sent": sent_size,
                 "packets_dropped": dropped,
             }
             if own is not None:
@@ -207,7 +212,7 @@ class Demo:
         told = "" if own is None else f"; own pings: {own[0]}, answered: {own[1]}"
         print_line(
             f"{self._answered} pings answered; "
-            f"in: {counted.packets_received} packets, {counted.bytes_received} bytes; "
-            f"out: {counted.packets_sent} packets, {counted.bytes_sent} bytes; "
+            f"in: {received} packets, {received_size} bytes; "
+            f"out: {sent} packets, {sent_size} bytes; "
             f"dropped: {dropped}{told}"
         )
