@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import uuid
     from _thread import RLock
     from collections.abc import Callable, Iterable
-    from typing import NoReturn, Union
+    from typing import Any, NoReturn, Union
 
     from typing_extensions import Self
 
@@ -34,6 +34,19 @@ INTERFACE_TIMEOUT = 5.0
 _MIN_MTU = 68
 _MIN_IPV6_MTU = 1280
 _MAX_MTU = 65535
+
+
+# The module `_records`, from its first use on: `typing`, which it needs, takes long to import. And
+# an import statement that is gone through again costs more than the rest of `statistics`.
+_records: Any = None
+
+
+def _bind_records() -> Any:
+    global _records
+    from . import _records as module
+
+    _records = module
+    return module
 
 
 class TunDevice(NotCopyable, AsyncDevice):
@@ -432,12 +445,13 @@ class TunDevice(NotCopyable, AsyncDevice):
             return self._totals()._replace(restarts=self._restarts)
 
     def _totals(self) -> Statistics:
-        from ._records import NOTHING, Statistics
-
+        records = _records or _bind_records()
         earlier, session = self._counted
-        if session is None:
-            return earlier or NOTHING
-        return Statistics(*map(sum, zip(earlier or NOTHING, session.statistics)))
+        if earlier is None:
+            earlier = records.NOTHING
+        if session is not None:
+            earlier = records.Statistics(*map(sum, zip(earlier, session.statistics)))
+        return earlier
 
     # --- For the data path (device.c) -----------------------------------------------------------
 

@@ -408,6 +408,7 @@ def test_no_call_imports_anything_when_all_has_been_called_once(
         return original(name, *arguments, **keywords)
 
     async def call_all() -> None:
+        assert tun.statistics
         for _ in range(70):  # more than pass in a turn
             simulator.deliver(tun.name, ipv4_packet(40))
             await tun.read_async()
