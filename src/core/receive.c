@@ -28,11 +28,12 @@ fill(shared_session *session)
         bytes += size;
         if (size > SMALL_PACKET) {
             store_in_place(session, packet, size);
-        } else {
-            store_put_copy(ahead, packet, size);
-            session->api->ReleaseReceivePacket(session->handle, packet);
+            break;
         }
+        store_put_copy(ahead, packet, size);
+        session->api->ReleaseReceivePacket(session->handle, packet);
     }
+    store_filled(ahead);
     count_received(session, packets, bytes);
 }
 
@@ -40,11 +41,11 @@ bool
 receive_front(shared_session *session, const BYTE **packet, DWORD *size)
 {
     store *ahead = session->ahead;
-    /* In a forked child the lock may be taken for ever, and the packets are the parent's. */
-    if (store_is_empty(ahead) || !session_is_open(session) || !store_try_lock(ahead)) {
+    if (store_seems_empty(ahead) || !store_try_lock(ahead)) {
         return false;
     }
     const stored_packet *front = store_front(ahead);
+    /* In a forked child the packets are the parent's. */
     if (store_is_empty(ahead) || front->in_ring != NULL || !session_is_open(session)) {
         store_release(ahead);
         return false;

@@ -66,6 +66,7 @@ keep_for_next(shared_session *session, const BYTE *packet, DWORD size)
 {
     store_begin(session->ahead);
     store_in_place(session, packet, size);
+    store_filled(session->ahead);
     count_received(session, 1, size);
 }
 

@@ -33,10 +33,11 @@ typedef struct stored_packet {
 typedef struct store {
     platform_mutex lock;
     quiet lines;      /* of the library's log, put off while the lock is held */
-    atom_u32 count;   /* changed under the lock, peeked at without, */
-    atom_u32 in_ring; /* as is this: packets that are in the ring; only the last may be */
-    unsigned first;
-    DWORD used;
+    unsigned first;   /* the packets are those from here */
+    unsigned end;     /* up to here */
+    DWORD used;       /* bytes of copies */
+    atom_u32 count;   /* end - first, told to those who peek */
+    atom_u32 in_ring; /* packets that are in the ring: only the last may be; for peeking, too */
     stored_packet packets[STORE_PACKETS];
     BYTE copies[STORE_BYTES];
 } store;
@@ -70,9 +71,9 @@ store_release(store *ahead)
     platform_mutex_unlock(&ahead->lock);
 }
 
-/* Peeks. */
+/* Peeks. Under the lock store_is_empty is sure and cheaper. */
 static inline bool
-store_is_empty(store *ahead)
+store_seems_empty(store *ahead)
 {
     return atom_u32_load(&ahead->count) == 0;
 }
@@ -84,41 +85,55 @@ store_in_ring(store *ahead)
     return atom_u32_load(&ahead->in_ring);
 }
 
+static inline bool
+store_is_empty(const store *ahead)
+{
+    return ahead->first == ahead->end;
+}
+
 /* Begins to fill the store, which is empty. */
 static inline void
 store_begin(store *ahead)
 {
     ahead->first = 0;
+    ahead->end = 0;
     ahead->used = 0;
 }
 
 /* Whether it takes one more packet of any size. */
 static inline bool
-store_has_room(store *ahead)
+store_has_room(const store *ahead)
 {
-    return atom_u32_load(&ahead->count) < STORE_PACKETS &&
-           ahead->used <= STORE_BYTES - SMALL_PACKET && store_in_ring(ahead) == 0;
+    return ahead->end < STORE_PACKETS && ahead->used <= STORE_BYTES - SMALL_PACKET;
 }
 
-/* Puts a copy of a packet of at most SMALL_PACKET bytes behind the others, while it is filled. */
+/* Puts a copy of a packet of at most SMALL_PACKET bytes behind the others. */
 static inline void
 store_put_copy(store *ahead, const BYTE *packet, DWORD size)
 {
-    uint32_t count = atom_u32_load(&ahead->count);
-    ahead->packets[count] = (stored_packet){size, ahead->used, NULL};
+    stored_packet *last = &ahead->packets[ahead->end++];
+    last->size = size;
+    last->offset = ahead->used;
+    last->in_ring = NULL;
     memcpy(&ahead->copies[ahead->used], packet, size);
     ahead->used += size;
-    atom_u32_note(&ahead->count, count + 1);
 }
 
-/* Puts a packet that is in the ring behind the others; the last one until it is emptied. */
+/* Puts a packet that is in the ring behind the others, the last one. */
 static inline void
 store_put_in_ring(store *ahead, const BYTE *packet, DWORD size)
 {
-    uint32_t count = atom_u32_load(&ahead->count);
-    ahead->packets[count] = (stored_packet){size, 0, packet};
+    stored_packet *last = &ahead->packets[ahead->end++];
+    last->size = size;
+    last->in_ring = packet;
     atom_u32_note(&ahead->in_ring, 1);
-    atom_u32_note(&ahead->count, count + 1);
+}
+
+/* Ends to fill the store: from now on those who peek see the packets. */
+static inline void
+store_filled(store *ahead)
+{
+    atom_u32_note(&ahead->count, ahead->end);
 }
 
 /* The next packet of a store that is not empty. */
@@ -142,7 +157,7 @@ store_pop(store *ahead)
         atom_u32_note(&ahead->in_ring, 0);
     }
     ahead->first++;
-    atom_u32_note(&ahead->count, atom_u32_load(&ahead->count) - 1);
+    atom_u32_note(&ahead->count, ahead->end - ahead->first);
 }
 
 #endif
