@@ -26,6 +26,8 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 MINGW = "x86_64-w64-mingw32-gcc"
 # Some compilers come with a version of Windows of their own.
 WINDOWS_MACROS = ["-U_WIN32_WINNT", "-D_WIN32_WINNT=0x0602"]
+# The atomics that only MSVC takes by itself.
+INTERLOCKED = "-DATOMICS_INTERLOCKED"
 
 
 def compile_command(
@@ -55,6 +57,8 @@ def commands(compiler: str, windows: bool, python_include: str) -> list[list[str
     found = header_commands(compiler, macros)
     for source in build.simulator_sources(windows):
         found.append(compile_command(compiler, source, "", macros))
+        if windows:
+            found.append(compile_command(compiler, source, "", [*macros, INTERLOCKED]))
     if python_include:
         stable = [*macros, "-DPy_LIMITED_API=0x030b0000"]
         for source in build.extension_sources(windows):

@@ -187,9 +187,11 @@ session_read_packed(PyObject *object, arguments args, Py_ssize_t count, PyObject
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-/* The packets' places in the buffer; false with an exception set. */
+/* The packets' places in the buffer; false with an exception set. Another thread may write to the
+ * spans: each is read once, so that what was checked is what is used. */
 static bool
-find_packets(const Py_buffer *buffer, const uint32_t *spans, DWORD count, packet_source *packets)
+find_packets(const Py_buffer *buffer, const volatile uint32_t *spans, DWORD count,
+             packet_source *packets)
 {
     for (DWORD i = 0; i < count; i++) {
         uint32_t start = spans[2 * i];

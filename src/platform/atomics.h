@@ -9,9 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(_MSC_VER) && !defined(__clang__)
+/* ATOMICS_INTERLOCKED takes Windows' functions with any compiler, so that they are checked by those
+ * that are not MSVC. */
+#if (defined(_MSC_VER) && !defined(__clang__)) || defined(ATOMICS_INTERLOCKED)
 
-#include <windows.h>
+#include "win32_types.h"
+
+#include <intrin.h>
+
+/* Between a load and whatever comes after it. All stores are Interlocked, which are barriers of
+ * both kinds: so a load needs to be no more than this, and does not take the line for itself as an
+ * Interlocked function would. A processor of the x86 family keeps the order by itself, and only the
+ * compiler has to be told. */
+#if defined(_M_IX86) || defined(_M_X64) || defined(__i386__) || defined(__x86_64__)
+#define ATOM_LOADED() _ReadWriteBarrier()
+#else
+#define ATOM_LOADED() MemoryBarrier()
+#endif
 
 typedef struct atom_u32 {
     volatile LONG value;
@@ -24,7 +38,9 @@ typedef struct atom_u64 {
 static inline uint32_t
 atom_u32_load(atom_u32 *atom)
 {
-    return (uint32_t)InterlockedCompareExchange(&atom->value, 0, 0);
+    LONG value = atom->value;
+    ATOM_LOADED();
+    return (uint32_t)value;
 }
 
 static inline void
@@ -57,10 +73,25 @@ atom_u32_cas(atom_u32 *atom, uint32_t *expected, uint32_t desired)
     return stored;
 }
 
+/* Stores desired if the value is *expected; otherwise stores the value in *expected. */
+static inline bool
+atom_u64_cas(atom_u64 *atom, uint64_t *expected, uint64_t desired)
+{
+    LONG64 before = InterlockedCompareExchange64(&atom->value, (LONG64)desired, (LONG64)*expected);
+    bool stored = before == (LONG64)*expected;
+    *expected = (uint64_t)before;
+    return stored;
+}
+
+/* A 32-bit processor loads 64 bits in two halves, but for this one function; and not every compiler
+ * has the others of that width there. */
+#if defined(_WIN64)
 static inline uint64_t
 atom_u64_load(atom_u64 *atom)
 {
-    return (uint64_t)InterlockedCompareExchange64(&atom->value, 0, 0);
+    LONG64 value = atom->value;
+    ATOM_LOADED();
+    return (uint64_t)value;
 }
 
 /* Returns the value before the exchange. */
@@ -75,21 +106,38 @@ atom_u64_add(atom_u64 *atom, uint64_t value)
 {
     return (uint64_t)InterlockedExchangeAdd64(&atom->value, (LONG64)value);
 }
+#else
+static inline uint64_t
+atom_u64_load(atom_u64 *atom)
+{
+    return (uint64_t)InterlockedCompareExchange64(&atom->value, 0, 0);
+}
+
+/* Returns the value before the exchange. */
+static inline uint64_t
+atom_u64_exchange(atom_u64 *atom, uint64_t value)
+{
+    uint64_t before = atom_u64_load(atom);
+    while (!atom_u64_cas(atom, &before, value)) {
+    }
+    return before;
+}
+
+static inline uint64_t
+atom_u64_add(atom_u64 *atom, uint64_t value)
+{
+    uint64_t before = atom_u64_load(atom);
+    while (!atom_u64_cas(atom, &before, before + value)) {
+    }
+    return before;
+}
+#endif
 
 /* For counters that nobody orders anything by. */
 static inline void
 atom_u64_count(atom_u64 *atom, uint64_t value)
 {
-    (void)InterlockedExchangeAdd64(&atom->value, (LONG64)value);
-}
-
-static inline bool
-atom_u64_cas(atom_u64 *atom, uint64_t *expected, uint64_t desired)
-{
-    LONG64 before = InterlockedCompareExchange64(&atom->value, (LONG64)desired, (LONG64)*expected);
-    bool stored = before == (LONG64)*expected;
-    *expected = (uint64_t)before;
-    return stored;
+    (void)atom_u64_add(atom, value);
 }
 
 #else
