@@ -87,7 +87,8 @@ convert_integer(PyObject *value, const char *what, unsigned long minimum, unsign
         PyErr_Format(PyExc_TypeError, "%s must be an int, not %R", what, value);
         return false;
     }
-    PyObject *integer = PyNumber_Index(value);
+    bool exact = PyLong_CheckExact(value);
+    PyObject *integer = exact ? value : PyNumber_Index(value);
     if (integer == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Format(PyExc_TypeError, "%s must be an int, not %R", what, value);
@@ -96,7 +97,9 @@ convert_integer(PyObject *value, const char *what, unsigned long minimum, unsign
     }
     int overflow = 0;
     long long number = PyLong_AsLongLongAndOverflow(integer, &overflow);
-    Py_DECREF(integer);
+    if (!exact) {
+        Py_DECREF(integer);
+    }
     if (number == -1 && overflow == 0 && PyErr_Occurred()) {
         return false;
     }
@@ -107,6 +110,18 @@ convert_integer(PyObject *value, const char *what, unsigned long minimum, unsign
     }
     *result = (DWORD)number;
     return true;
+}
+
+bool
+is_native_integer(const char *format)
+{
+    if (format == NULL) {
+        return false; /* bytes */
+    }
+    if (*format == '@' || *format == '=' || *format == (PY_BIG_ENDIAN ? '>' : '<')) {
+        format++;
+    }
+    return *format != '\0' && strchr("IiLl", *format) != NULL && format[1] == '\0';
 }
 
 bool

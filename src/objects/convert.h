@@ -17,6 +17,10 @@ bool convert_arguments(const char *function, const char *const *names, Py_ssize_
 bool convert_integer(PyObject *value, const char *what, unsigned long minimum,
                      unsigned long maximum, DWORD *result);
 
+/* Whether a format of the struct module means integers in this machine's byte order; 32 bits is
+ * what their size says. */
+bool is_native_integer(const char *format);
+
 /* The data of a packet that is a bytes object, as most are; the buffer protocol would cost as much
  * as the ring. NULL, without an exception, for anything else and for more than 65535 bytes. */
 static inline char *

@@ -13,12 +13,10 @@
 #include "convert.h"
 #include "errors.h"
 #include "exports.h"
+#include "packet_sizes.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Packets in one batch at most: more would only keep the ring from moving. */
-#define LARGEST_BATCH 4096
 
 typedef struct batch_object {
     PyObject_HEAD
@@ -99,29 +97,16 @@ packet_batch_receive(module_state *state, shared_session *session, DWORD most)
 
 /* --- Allocating ------------------------------------------------------------------------------ */
 
-static bool
-convert_sizes(PyObject *list, DWORD *sizes)
-{
-    for (Py_ssize_t i = 0; i < PyList_Size(list); i++) {
-        if (!convert_integer(PyList_GetItem(list, i), "size", 0, WINTUN_MAX_IP_PACKET_SIZE,
-                             &sizes[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static PyObject *
-allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes, DWORD wanted)
+allocate_batch(module_state *state, shared_session *session, allocated_packets *allocated)
 {
-    allocated_packets allocated = {sizes, 0, wanted, 0, NULL};
-    attempt tried = attempt_of(allocate_packets, &allocated, AWAIT_ROOM);
-    batch_object *self = batch_new(state, session, wanted + 1, true);
+    attempt tried = attempt_of(allocate_packets, allocated, AWAIT_ROOM);
+    batch_object *self = batch_new(state, session, allocated->wanted + 1, true);
     if (self == NULL) {
         return NULL;
     }
-    allocated.packets = self->entries;
-    outcome result = attempt_batch(self, &tried, &allocated.count);
+    allocated->packets = self->entries;
+    outcome result = attempt_batch(self, &tried, &allocated->count);
     if (result == OUTCOME_DONE) {
         return (PyObject *)self;
     }
@@ -134,31 +119,23 @@ allocate_sizes(module_state *state, shared_session *session, const DWORD *sizes,
 }
 
 PyObject *
-packet_batch_allocate(module_state *state, shared_session *session, PyObject *sizes)
+packet_batch_allocate(module_state *state, shared_session *session, PyObject *sizes, PyObject *size)
 {
-    PyObject *batch = NULL;
-    DWORD *numbers = NULL;
-    PyObject *list = PySequence_List(sizes);
-    if (list == NULL) {
+    allocated_packets allocated = {NULL, 0, 0, 0, NULL};
+    if (size != NULL && size != Py_None) {
+        if (!convert_integer(sizes, "sizes", 0, LARGEST_BATCH, &allocated.wanted) ||
+            !convert_integer(size, "size", 0, WINTUN_MAX_IP_PACKET_SIZE, &allocated.size)) {
+            return NULL;
+        }
+        return allocate_batch(state, session, &allocated);
+    }
+    DWORD *numbers = convert_sizes(sizes, &allocated.wanted);
+    if (numbers == NULL) {
         return NULL;
     }
-    Py_ssize_t wanted = PyList_Size(list);
-    if (wanted > LARGEST_BATCH) {
-        PyErr_Format(PyExc_ValueError, "sizes must be of at most %d packets, not %zd",
-                     LARGEST_BATCH, wanted);
-        goto cleanup;
-    }
-    numbers = PyMem_Malloc(((size_t)wanted + 1) * sizeof(*numbers));
-    if (numbers == NULL) {
-        (void)PyErr_NoMemory();
-        goto cleanup;
-    }
-    if (convert_sizes(list, numbers)) {
-        batch = allocate_sizes(state, session, numbers, (DWORD)wanted);
-    }
-cleanup:
+    allocated.sizes = numbers;
+    PyObject *batch = allocate_batch(state, session, &allocated);
     PyMem_Free(numbers);
-    Py_DECREF(list);
     return batch;
 }
 

@@ -104,9 +104,10 @@ session_receive_packets(PyObject *object, arguments args, Py_ssize_t count, PyOb
 }
 
 const char session_allocate_send_packets_doc[] =
-    "allocate_send_packets($self, sizes)\n--\n\n"
+    "allocate_send_packets($self, sizes, size=None)\n--\n\n"
     "Reserves memory in the ring for packets, to fill and send() at once.\n\n"
-    "sizes: iterable of at most 4096 ints of 0 to 65535.\n"
+    "sizes: iterable of at most 4096 ints of 0 to 65535; an array of unsigned 32-bit integers, as\n"
+    "array('I'), is the fastest. With size, which is then that of all, sizes is how many.\n"
     "Returns a PacketBatch; it is shorter than sizes when the ring got full. One that is released\n"
     "unsent, or collected, goes out zero-filled, which the driver discards.\n"
     "Raises RingFullError when there was no room at all, ClosedError, AdapterTerminatingError,\n"
@@ -116,11 +117,11 @@ PyObject *
 session_allocate_send_packets(PyObject *object, arguments args, Py_ssize_t count,
                               PyObject *keywords)
 {
-    static const char *const names[] = {"sizes", NULL};
+    static const char *const names[] = {"sizes", "size", NULL};
     session_object *self = (session_object *)object;
-    PyObject *values[1];
+    PyObject *values[2];
     if (!convert_arguments("allocate_send_packets", names, 1, args, count, keywords, values)) {
         return NULL;
     }
-    return packet_batch_allocate(self->state, self->shared, values[0]);
+    return packet_batch_allocate(self->state, self->shared, values[0], values[1]);
 }

@@ -17,20 +17,6 @@
 
 /* --- Buffers --------------------------------------------------------------------------------- */
 
-/* Whether a format of the struct module means unsigned integers in this machine's byte order; 32
- * bits is what their size says. */
-static bool
-is_native_integer(const char *format)
-{
-    if (format == NULL) {
-        return false; /* bytes */
-    }
-    if (*format == '@' || *format == '=' || *format == (PY_BIG_ENDIAN ? '>' : '<')) {
-        format++;
-    }
-    return *format != '\0' && strchr("IiLl", *format) != NULL && format[1] == '\0';
-}
-
 static bool
 get_spans(PyObject *object, Py_buffer *view, int writable)
 {

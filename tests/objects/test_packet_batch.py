@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import gc
 import weakref
@@ -396,3 +397,88 @@ def test_a_batch_can_be_referred_to_weakly_and_cannot_be_made_by_hand(
     item = type(receive(session)[0].obj)
     with pytest.raises(TypeError):
         item()
+
+
+# --- Sizes ------------------------------------------------------------------------------------
+
+
+def sizes_of(batch: wintun.PacketBatch) -> list[int]:
+    with batch:
+        return [len(view) for view in batch]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        SIZES,
+        tuple(SIZES),
+        array.array("I", SIZES),
+        array.array("i", SIZES),
+        array.array("H", SIZES),
+        array.array("Q", SIZES),
+        memoryview(array.array("I", SIZES)),
+        memoryview(array.array("I", [size for size in SIZES for _ in "12"]))[::2],
+    ],
+    ids=lambda sizes: f"{type(sizes).__name__} {getattr(sizes, 'typecode', '')}",
+)
+def test_sizes_may_be_any_iterable_or_array_of_ints(session: wintun.Session, sizes: Any) -> None:
+    assert sizes_of(session.allocate_send_packets(sizes)) == SIZES
+
+
+def test_bytes_as_sizes_are_ints_too(session: wintun.Session) -> None:
+    assert sizes_of(session.allocate_send_packets(b"\x14\x28")) == [20, 40]
+    assert sizes_of(session.allocate_send_packets(array.array("I"))) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 4096])
+def test_a_count_and_a_size_make_packets_of_that_size(session: wintun.Session, count: int) -> None:
+    fits = min(count, usable(MIN_CAPACITY) // slot_size(100))
+    assert sizes_of(session.allocate_send_packets(count, 100)) == [100] * fits
+    assert sizes_of(session.allocate_send_packets(sizes=2, size=0)) == [0, 0]
+    assert sizes_of(session.allocate_send_packets([20, 30], None)) == [20, 30]
+
+
+def test_packets_of_a_count_and_a_size_are_sent(session: wintun.Session) -> None:
+    batch = session.allocate_send_packets(3, 40)
+    for i in range(3):
+        batch[i] = ipv4_packet(40, i)
+    batch.send()
+    assert collect_all(session) == [ipv4_packet(40, i) for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ((4097, 20), ValueError, "sizes must be from 0 to 4096, not 4097"),
+        ((-1, 20), ValueError, "sizes must be from 0 to 4096, not -1"),
+        ((1, 65536), ValueError, "size must be from 0 to 65535, not 65536"),
+        ((1, -1), ValueError, "size must be from 0 to 65535, not -1"),
+        ((1, "20"), TypeError, "size must be an int, not '20'"),
+        (([20], 20), TypeError, r"sizes must be an int, not \[20\]"),
+        ((True, 20), TypeError, "sizes must be an int, not True"),
+        ((1,), TypeError, "int"),
+        ((array.array("I", [20, 65536]),), ValueError, "size must be from 0 to 65535, not 65536"),
+        ((array.array("i", [20, -1]),), ValueError, "size must be from 0 to 65535, not -1"),
+        ((array.array("I", [0] * 4097),), ValueError, "at most 4096 packets, not 4097"),
+        ((array.array("f", [20.0]),), TypeError, "size must be an int, not 20.0"),
+    ],
+)
+def test_wrong_sizes_reserve_nothing(
+    session: wintun.Session, arguments: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        session.allocate_send_packets(*arguments)
+    assert session.statistics[5] == 0
+    assert session.statistics.packets_held == 0
+
+
+def test_what_a_buffer_raises_comes_out(session: wintun.Session) -> None:
+    class Interrupted(list):  # type: ignore[type-arg]
+        def __buffer__(self, flags: int) -> memoryview:
+            raise KeyboardInterrupt
+
+    if hasattr(memoryview, "__buffer__"):
+        with pytest.raises(KeyboardInterrupt):
+            session.allocate_send_packets(Interrupted([20]))
+    else:
+        assert len(session.allocate_send_packets(Interrupted([20]))) == 1
