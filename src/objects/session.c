@@ -303,7 +303,10 @@ static PyGetSetDef session_properties[] = {
     {"read_wait_event", session_get_read_wait_event, NULL,
      "The event that is set when packets arrive, an int: on Windows a HANDLE of an auto-reset\n"
      "event, elsewhere a file descriptor that polls readable while the event is signaled. It\n"
-     "belongs to the session and is invalid once that has ended. Raises ClosedError.",
+     "belongs to the session and is invalid once that has ended. After a wait for it, read until\n"
+     "there is nothing: a read that finds nothing takes the signal, which one that finds a packet\n"
+     "leaves. Who waits for it takes signals from those that wait in reads, so do one of the two.\n"
+     "Raises ClosedError.",
      NULL},
     {"spin_us", session_get_spin_us, session_set_spin_us,
      "How long a blocking read looks for packets before it goes to sleep, while traffic is heavy\n"
