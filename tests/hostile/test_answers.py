@@ -310,7 +310,7 @@ ACTS: dict[str, Act] = {
     "read with timeout": lambda session: session.read(timeout=0.05),
     "end": lambda session: session.end(),
     "close": lambda session: session.adapter.close(),
-    "statistics": lambda session: session.statistics(),
+    "statistics": lambda session: session.statistics,
     "get_driver_version": lambda session: wintun.get_driver_version(),
     "load": lambda session: wintun.load(str(wintun.library_path())),
     "load another": lambda session: simulator.use(),
@@ -375,7 +375,7 @@ def test_packets_keep_their_order_where_a_callback_reads_too(
     finally:
         library.HostileLogEverywhere(False)
         wintun.set_logger(before)
-    assert outside + sum(inside) == count == session.statistics()[0]
+    assert outside + sum(inside) == count == session.statistics[0]
     assert library.HostileReleased() == count
 
 
