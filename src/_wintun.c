@@ -7,6 +7,7 @@
 #include "objects/device.h"
 #include "objects/errors.h"
 #include "objects/logger.h"
+#include "objects/loop_events.h"
 #include "objects/offload.h"
 #include "objects/packet.h"
 #include "objects/packet_batch.h"
@@ -286,8 +287,7 @@ static PyMethodDef module_functions[] = {
      "delete_driver($module, /)\n--\n\n"
      "Deletes the Wintun driver from the system, if no adapter uses it. Raises OSError."},
     {"close_event", close_event, METH_O,
-     "close_event($module, event, /)\n--\n\nCloses an event of Session._duplicate_events(), an "
-     "int."},
+     "close_event($module, event, /)\n--\n\nCloses a handle of hold_file(), an int."},
     {"_set_default_logger", set_default_logger, METH_O,
      "_set_default_logger($module, callback, /)\n--\n\nSets the callable unless set_logger() was "
      "called."},
@@ -404,7 +404,8 @@ module_execute(PyObject *module)
                 add_type(module, &packet_spec, "Packet", &state->packet_type) &&
                 add_type(module, &packet_batch_spec, "PacketBatch", &state->packet_batch_type) &&
                 add_type(module, &batch_item_spec, "_BatchItem", &state->batch_item_type) &&
-                add_type(module, &device_base_spec, "DeviceBase", &state->device_base_type);
+                add_type(module, &device_base_spec, "DeviceBase", &state->device_base_type) &&
+                add_type(module, &loop_events_spec, "LoopEvents", &state->loop_events_type);
     return done ? 0 : -1;
 }
 
@@ -418,6 +419,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->packet_batch_type);
     Py_VISIT(state->batch_item_type);
     Py_VISIT(state->device_base_type);
+    Py_VISIT(state->loop_events_type);
     Py_VISIT(state->ring_full_error);
     Py_VISIT(state->adapter_terminating_error);
     Py_VISIT(state->ring_corrupt_error);
@@ -435,6 +437,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->packet_batch_type);
     Py_CLEAR(state->batch_item_type);
     Py_CLEAR(state->device_base_type);
+    Py_CLEAR(state->loop_events_type);
     Py_CLEAR(state->ring_full_error);
     Py_CLEAR(state->adapter_terminating_error);
     Py_CLEAR(state->ring_corrupt_error);

@@ -17,6 +17,7 @@ typedef struct module_state {
     PyObject *packet_batch_type;
     PyObject *batch_item_type;
     PyObject *device_base_type;
+    PyObject *loop_events_type;
     PyObject *ring_full_error;
     PyObject *adapter_terminating_error;
     PyObject *ring_corrupt_error;

@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "loop_events.h"
 #include "session_call.h"
 #include "session_methods.h"
 
@@ -54,39 +55,6 @@ session_dealloc(PyObject *object)
 }
 
 /* --- Event loops ------------------------------------------------------------------------------ */
-
-static PyObject *
-session_duplicate_events(PyObject *object, PyObject *ignored)
-{
-    session_object *self = (session_object *)object;
-    loop_events events;
-    outcome result;
-    (void)ignored;
-    Py_BEGIN_ALLOW_THREADS
-    result = session_begin_watch(self->shared, &events);
-    Py_END_ALLOW_THREADS
-    if (result != OUTCOME_DONE) {
-        return session_raise(self, "DuplicateHandle", result, ERROR_NOT_ENOUGH_MEMORY);
-    }
-    PyObject *handles = Py_BuildValue("(NNN)", PyLong_FromVoidPtr((void *)events.packets),
-                                      PyLong_FromVoidPtr((void *)events.baton),
-                                      PyLong_FromVoidPtr((void *)events.closed));
-    if (handles == NULL) {
-        platform_handle_close(events.packets);
-        platform_handle_close(events.baton);
-        platform_handle_close(events.closed);
-        session_end_watch(self->shared);
-    }
-    return handles;
-}
-
-static PyObject *
-session_end_watch_method(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    session_end_watch(((session_object *)object)->shared);
-    Py_RETURN_NONE;
-}
 
 static PyObject *
 session_wake_thread_method(PyObject *object, PyObject *ignored)
@@ -263,16 +231,10 @@ session_get_statistics(PyObject *object, void *closure)
 
 static PyMethodDef session_methods[] = {
     SESSION_METHODS(ENTRY){
-        "_duplicate_events", session_duplicate_events, METH_NOARGS,
-        "_duplicate_events($self, /)\n--\n\n"
-        "Handles for an event loop: (the read-wait event, an event that threads set when they "
-        "leave\n"
-        "packets to the loops, an event that stays signaled once the session is closed), each to "
-        "be\n"
-        "given to close_event(), and then _end_watch() called. Raises ClosedError, OSError."},
-    {"_end_watch", session_end_watch_method, METH_NOARGS,
-     "_end_watch($self, /)\n--\n\n"
-     "Says that a loop does not watch the handles of a _duplicate_events() any more."},
+        "_loop_events", session_loop_events, METH_NOARGS,
+        "_loop_events($self, /)\n--\n\n"
+        "Begins a watch of an event loop: the LoopEvents that it waits for. Raises ClosedError, "
+        "OSError."},
     {"_wake_thread", session_wake_thread_method, METH_NOARGS,
      "_wake_thread($self, /)\n--\n\n"
      "For an event loop that has seen a signal: wakes a thread that waits in the session."},

@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from weakref import ref
 
 from ._copying import NotCopyable
 from ._locks import ForkSafeLock
@@ -321,7 +322,11 @@ def _create_or_open(name: str) -> TunDevice:
             device = TunDevice.open(name, _CAPACITY)
         except FileNotFoundError:
             raise taken from None
-    logging.getLogger("wintun").info("Adapter %r was there already and is used again", name)
+    try:
+        logging.getLogger("wintun").info("Adapter %r was there already and is used again", name)
+    except BaseException:  # of a signal handler
+        device.close()
+        raise
     return device
 
 
@@ -344,7 +349,8 @@ class _TaskWait(_Wait):
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None, "an asyncio task is running this"  # noqa: S101
-        self._task = task
+        # Weak: a task that its loop has forgotten goes, and its read with it.
+        self._task = ref(task)
         self._loop = asyncio.get_running_loop()
         self._stopped = False
 
@@ -355,15 +361,16 @@ class _TaskWait(_Wait):
 
     def _stop(self) -> None:
         # The loop runs this, so the task stands still: in the read, unless that is over by now.
-        if not self.is_over and not self._stopped:
-            self._stopped = self._task.cancel()
+        task = self._task()
+        if task is not None and not self.is_over and not self._stopped:
+            self._stopped = task.cancel()
 
     def is_reason(self) -> bool:
         """Whether the task was cancelled here, and nowhere else."""
         if not self._stopped:
             return False
         # Before Python 3.11 nobody can tell whether somebody else has cancelled the task, too.
-        uncancel = getattr(self._task, "uncancel", None)
+        uncancel = getattr(self._task(), "uncancel", None)
         return uncancel is None or uncancel() == 0
 
 

@@ -64,7 +64,7 @@ def count_open(monkeypatch: pytest.MonkeyPatch) -> Count:
 
     def count() -> tuple[int, int]:
         alive = [reference() for reference in made]
-        return sum(each is not None and each._open for each in alive), open_handles()
+        return sum(each is not None and each._owner.is_open for each in alive), open_handles()
 
     monkeypatch.setattr(_watch.Events, "__init__", note)
     return count

@@ -23,7 +23,6 @@ import wintun
 from helpers import HANG_SECONDS, MIN_CAPACITY, ipv4_packet, open_handles
 from resources import count_blocks
 from wintun import _library, _wintun, simulator
-from wintun._wintun import close_event
 
 NAME = "sweep"
 
@@ -252,8 +251,7 @@ def watch_events(device: wintun.TunDevice) -> None:
     device.up()
     session = device.session
     assert session is not None
-    for event in session._duplicate_events():
-        close_event(event)
+    session._loop_events().close()
 
 
 def wait_in_a_loop(device: wintun.TunDevice) -> None:

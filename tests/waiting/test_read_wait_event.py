@@ -160,22 +160,36 @@ def test_threads_that_wait_lose_no_packet_to_one_that_polls(session: wintun.Sess
 # --- Watches of event loops ---------------------------------------------------------------------
 
 
+def duplicate(event: int) -> int:
+    """Another handle of an event, to be given to close_event()."""
+    if sys.platform != "win32":
+        return os.dup(event)
+    kernel, made = ctypes.windll.kernel32, ctypes.c_void_p()
+    process = ctypes.c_void_p(-1)
+    same_access = 2
+    assert kernel.DuplicateHandle(
+        process, ctypes.c_void_p(event), process, ctypes.byref(made), 0, 0, same_access
+    )
+    assert made.value is not None
+    return made.value
+
+
 def loops_were_told(session: wintun.Session) -> bool:
     """Whether a thread that reads tells the event loops of packets."""
-    events = session._duplicate_events()
-    session._end_watch()  # this one is only looked at
+    events = Events(session)
+    baton = duplicate(events.baton)
+    events.close()  # it is only looked at, and is no watch
     try:
-        consume(events[1])
+        consume(baton)
         name = session.adapter.name
         waits = session.statistics.waits
         reader = Worker(session.read, None)
         wait_until(lambda: session.statistics.waits > waits, "the reader does not wait")
         wait_until(lambda: simulator.deliver(name, ipv4_packet(100)), "the ring is full")
         assert reader.result() is not None
-        return is_signaled(events[1])
+        return is_signaled(baton)
     finally:
-        for event in events:
-            wintun._wintun.close_event(event)
+        wintun._wintun.close_event(baton)
 
 
 def test_threads_tell_loops_of_packets_as_long_as_one_watches(session: wintun.Session) -> None:

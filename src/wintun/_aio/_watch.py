@@ -19,7 +19,7 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary, ref
 
 from wintun._locks import ForkSafeLock
-from wintun._wintun import Session, close_event
+from wintun._wintun import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,29 +31,20 @@ IDLE_SECONDS = 1.0
 
 
 class Events:
-    """Handles of a session's events; they outlive the session.
+    """Handles of a session's events; they outlive the session, and are closed with this at last.
 
     `packets` is the driver's; `baton` is set by threads that leave packets to the loops.
     """
 
     def __init__(self, session: Session) -> None:
-        self.packets, self.baton, self.closed = session._duplicate_events()
-        self._open = True
-        self._session = ref(session)
+        self._owner = session._loop_events()
+        self.packets = self._owner.packets
+        self.baton = self._owner.baton
+        self.closed = self._owner.closed
 
     def close(self) -> None:
         """Closes the handles; nobody may be waiting for them. Any number of times."""
-        if self._open:
-            self._open = False
-            for event in (self.packets, self.baton, self.closed):
-                close_event(event)
-            session = self._session()
-            if session is not None:
-                session._end_watch()
-
-    def __del__(self) -> None:
-        if getattr(self, "_open", False):
-            self.close()
+        self._owner.close()
 
 
 def consume(event: int) -> bool:
