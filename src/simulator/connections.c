@@ -140,6 +140,18 @@ connection_add_foreign(const WCHAR *name)
     return connection_add(self, name, &renamed);
 }
 
+DWORD
+connection_remove_foreign(const WCHAR *name)
+{
+    connection *found = connection_find(name);
+    if (found == NULL || !found->foreign) {
+        return ERROR_NOT_FOUND;
+    }
+    connection_remove(found);
+    free(found);
+    return ERROR_SUCCESS;
+}
+
 void
 connection_reset(void)
 {

@@ -40,6 +40,9 @@ void connection_remove(connection *self);
 /* Adds a connection of somebody else's. ERROR_ALREADY_EXISTS: the name is taken. */
 DWORD connection_add_foreign(const WCHAR *name);
 
+/* Removes it again. ERROR_NOT_FOUND: there is none, or it is an adapter's. */
+DWORD connection_remove_foreign(const WCHAR *name);
+
 /* The connection of an index from 0, the newest first; NULL behind the last one. */
 const connection *connection_at(DWORD index);
 

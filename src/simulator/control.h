@@ -157,8 +157,11 @@ SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorRemoveAdapter(const char *Adapter);
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorSetEnabled(const char *Adapter, BOOL Enabled);
 
 /* Adds a network connection that is not Wintun's, such as "Ethernet"; WintunSimulatorReset removes
- * it. ERROR_ALREADY_EXISTS: the name is taken; others: Windows refuses the name. */
+ * it, too. ERROR_ALREADY_EXISTS: the name is taken; others: Windows refuses the name. */
 SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorAddConnection(const char *Name);
+
+/* Removes it. ERROR_NOT_FOUND: there is none of that name, or it is an adapter's. */
+SIMULATOR_EXPORT DWORD WINAPI WintunSimulatorRemoveConnection(const char *Name);
 
 /* Writes the name of a connection, of an adapter or not, by an index from 0, as UTF-8 that is cut
  * off at Capacity. ERROR_NO_MORE_ITEMS: there is none. */

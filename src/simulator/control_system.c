@@ -32,18 +32,30 @@ WintunSimulatorSetEnabled(const char *Adapter, BOOL Enabled)
     return ERROR_SUCCESS;
 }
 
+static DWORD
+change_connections(DWORD (*change)(const WCHAR *), const char *utf8)
+{
+    WCHAR name[WINTUN_MAX_ADAPTER_NAME + 2];
+    if (utf8 == NULL) {
+        return ERROR_INVALID_PARAMETER;
+    }
+    text_to_utf16(utf8, name, WINTUN_MAX_ADAPTER_NAME + 2);
+    global_lock();
+    DWORD code = change(name);
+    global_unlock();
+    return code;
+}
+
 DWORD WINAPI
 WintunSimulatorAddConnection(const char *Name)
 {
-    WCHAR name[WINTUN_MAX_ADAPTER_NAME + 2];
-    if (Name == NULL) {
-        return ERROR_INVALID_PARAMETER;
-    }
-    text_to_utf16(Name, name, WINTUN_MAX_ADAPTER_NAME + 2);
-    global_lock();
-    DWORD code = connection_add_foreign(name);
-    global_unlock();
-    return code;
+    return change_connections(connection_add_foreign, Name);
+}
+
+DWORD WINAPI
+WintunSimulatorRemoveConnection(const char *Name)
+{
+    return change_connections(connection_remove_foreign, Name);
 }
 
 DWORD WINAPI

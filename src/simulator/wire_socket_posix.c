@@ -52,8 +52,10 @@ check_connected(int descriptor)
 {
     struct sockaddr_storage peer;
     socklen_t size = sizeof(peer);
-    return getpeername(descriptor, (struct sockaddr *)&peer, &size) == 0 ? ERROR_SUCCESS
-                                                                         : ERROR_NOT_CONNECTED;
+    if (getpeername(descriptor, (struct sockaddr *)&peer, &size) == 0) {
+        return ERROR_SUCCESS;
+    }
+    return errno == ENOTCONN ? ERROR_NOT_CONNECTED : refusal();
 }
 
 /* A socket is asked not to block in each call; any other descriptor has to be made so, which its

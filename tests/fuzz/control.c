@@ -335,7 +335,8 @@ change_system(const char *name, fuzz_input *input)
         (void)WintunSimulatorSetEnabled(name, (BOOL)(value % 2));
         break;
     case 1:
-        (void)WintunSimulatorAddConnection(name);
+        (void)(value % 4 == 0 ? WintunSimulatorRemoveConnection(name)
+                              : WintunSimulatorAddConnection(name));
         break;
     case 2:
         if (WintunSimulatorConnectionName(value % 8, known, value % sizeof(known)) == 0) {

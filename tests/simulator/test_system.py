@@ -126,7 +126,11 @@ def test_connections_are_those_of_adapters_too(unique_name: Callable[[], str]) -
         assert simulator.connections() == [name, "Größe \U0001f600"]
         with pytest.raises(FileExistsError, match=name.upper()):
             simulator.add_connection(name.upper())
+        with pytest.raises(LookupError, match=name):
+            simulator.remove_connection(name)
     assert simulator.connections() == ["Größe \U0001f600"]
+    simulator.remove_connection("GRÖßE \U0001f600")
+    simulator.add_connection("Wi-Fi")
     simulator.reset()
     assert simulator.connections() == []
 

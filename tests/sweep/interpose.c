@@ -35,6 +35,8 @@
       (file, bytes, size, how), -1)                                                                \
     X(int, getsockopt, (int file, int level, int name, void *value, socklen_t *size),              \
       (file, level, name, value, size), -1)                                                        \
+    X(int, getpeername, (int file, struct sockaddr *name, socklen_t *size), (file, name, size),    \
+      -1)                                                                                          \
     X(void *, mmap, (void *at, size_t size, int protection, int flags, int file, off_t offset),    \
       (at, size, protection, flags, file, offset), MAP_FAILED)                                     \
     X(int, mprotect, (void *at, size_t size, int protection), (at, size, protection), -1)          \
@@ -59,7 +61,7 @@ enum {
 };
 
 #define MOST_LIBRARIES 4
-#define MOST_SITES 256
+#define MOST_SITES 1024
 
 typedef struct library {
     const char *name; /* the end of its path */

@@ -182,6 +182,8 @@ def speak(device: wintun.TunDevice) -> None:
     assert device.read(timeout=HANG_SECONDS) is not None
     no_more(device)
     simulator.log(wintun.LOG_INFO, "a line")
+    simulator.add_connection("another")
+    simulator.remove_connection("another")
     device.down()
 
 

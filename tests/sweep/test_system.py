@@ -35,6 +35,7 @@ ERRORS = {
     "recv": [errno.EINTR, errno.EIO],
     "send": [errno.EINTR, errno.EAGAIN],
     "getsockopt": [errno.EBADF],
+    "getpeername": [errno.ENOBUFS],
     "mmap": [errno.ENOMEM],
     "mprotect": [errno.ENOMEM],
     "access": [errno.EACCES],

@@ -59,6 +59,7 @@ _PARAMETERS: dict[str, tuple[type, ...]] = {
     "RemoveAdapter": (_text,),
     "SetEnabled": (_text, _flag),
     "AddConnection": (_text,),
+    "RemoveConnection": (_text,),
     "ConnectionName": (u32, ctypes.c_void_p, u32),
     "SetStack": (u32, _flag),
     "SetDriverVersion": (u32,),

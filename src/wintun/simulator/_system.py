@@ -11,6 +11,7 @@ from ._calls import (
     FOR_EVER,
     INVALID_NAME,
     NAME_TOO_LONG,
+    NOT_FOUND,
     SUCCESS,
     call,
     check,
@@ -74,7 +75,9 @@ def enable_adapter(adapter: AdapterOrName) -> None:
 
 
 def add_connection(name: str) -> None:
-    """Adds a network connection that is not Wintun's, such as "Ethernet", until `reset`.
+    """Adds a network connection that is not Wintun's, such as "Ethernet".
+
+    It stays until `remove_connection` or `reset`.
 
     So a test can show that a program leaves it alone: the driver gives a new adapter the name that
     is asked for, and renames whatever connection has it.
@@ -91,6 +94,18 @@ def add_connection(name: str) -> None:
         raise FileExistsError(f"there is a connection named {name!r}")
     if code in (INVALID_NAME, NAME_TOO_LONG):
         raise ValueError(f"Windows refuses the name {name!r} for a connection")
+    check(code, name)
+
+
+def remove_connection(name: str) -> None:
+    """Removes a connection that `add_connection` added, by the name that it has now.
+
+    Raises:
+        LookupError: There is none of that name, or it is an adapter's.
+    """
+    code = call["RemoveConnection"](text_of("name", name))
+    if code == NOT_FOUND:
+        raise LookupError(f"no connection that was added is named {name!r}")
     check(code, name)
 
 
