@@ -15,7 +15,8 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-typedef DWORD(WINAPI *deliver_function)(const char *adapter, const BYTE *packet, DWORD size);
+typedef DWORD(WINAPI *deliver_function)(const char *adapter, const BYTE *packets,
+                                        const DWORD *sizes, DWORD count);
 
 /* A program in C copies a packet to a place of its own, as read() copies it into bytes. */
 static BYTE place[WINTUN_MAX_IP_PACKET_SIZE];
@@ -135,6 +136,7 @@ EXPORT void
 c_loop_pace(deliver_function deliver, const char *adapter, DWORD count, int64_t interval_ns)
 {
     BYTE packet[64] = {0x45};
+    const DWORD size = sizeof(packet);
     int64_t next_ns = platform_clock_ns() + interval_ns;
     for (DWORD i = 0; i < count; i++) {
         int64_t now_ns = platform_clock_ns();
@@ -145,7 +147,7 @@ c_loop_pace(deliver_function deliver, const char *adapter, DWORD count, int64_t 
             now_ns = platform_clock_ns();
         } while (now_ns < next_ns);
         memcpy(&packet[24], &now_ns, sizeof(now_ns));
-        (void)deliver(adapter, packet, sizeof(packet));
+        (void)deliver(adapter, packet, &size, 1);
         next_ns = now_ns + interval_ns;
     }
 }

@@ -198,13 +198,30 @@ session_set_ip_only(PyObject *object, PyObject *value, void *closure)
     return 0;
 }
 
+/* The module with the named tuples. It takes long to import, so it comes with the first use; then
+ * it is looked up, for an import takes longer than all that is counted. */
+static PyObject *
+find_records(void)
+{
+    PyObject *name = PyUnicode_FromString("wintun._records");
+    if (name == NULL) {
+        return NULL;
+    }
+    PyObject *records = PyImport_GetModule(name);
+    if (records == NULL && !PyErr_Occurred()) {
+        records = PyImport_Import(name);
+    }
+    Py_DECREF(name);
+    return records;
+}
+
 static PyObject *
 session_get_statistics(PyObject *object, void *closure)
 {
     shared_session *shared = ((session_object *)object)->shared;
     session_statistics *counted = &shared->statistics;
     (void)closure;
-    PyObject *records = PyImport_ImportModule("wintun._records");
+    PyObject *records = find_records();
     if (records == NULL) {
         return NULL;
     }
