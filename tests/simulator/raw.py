@@ -64,7 +64,7 @@ api: Any = _load()
 def last_error() -> int:
     """The code that the last failed call left."""
     if sys.platform == "win32":
-        return ctypes.get_last_error()
+        return ctypes.get_last_error() & 0xFFFFFFFF  # ctypes takes it for a number with a sign
     return int(api.GetLastError())
 
 
