@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ipaddress
 import select
 import signal
 import socket
@@ -143,8 +144,11 @@ def main() -> int:
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(connect(args.local, args.remote))
             device = stack.enter_context(wintun.TunDevice(args.name, "UDP VPN"))
-            device.mtu = args.mtu
             device.addresses = args.address
+            if any(ipaddress.ip_interface(each).version == 6 for each in args.address):
+                device.mtu = args.mtu
+            else:
+                device.mtu4 = args.mtu  # which may be below IPv6's least, 1280
             if args.linux_tun:
                 stack.enter_context(open_kernel_wire(device, args.linux_tun))
             device.up()

@@ -7,9 +7,18 @@ from . import _wintun
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+    from ipaddress import (
+        IPv4Address,
+        IPv4Interface,
+        IPv4Network,
+        IPv6Address,
+        IPv6Interface,
+        IPv6Network,
+    )
     from typing import Union
 
+    Address = Union[IPv4Address, IPv6Address]
+    Network = Union[IPv4Network, IPv6Network]
     Interface = Union[IPv4Interface, IPv6Interface]
     AddressInput = Union[str, IPv4Address, IPv6Address, Interface]
 
@@ -36,9 +45,9 @@ def parse(value: AddressInput) -> Interface:
     if getattr(interface, "scope_id", None) is not None:
         raise ValueError(f"address must not have a scope id: {str(value)!r}")
     if address.is_multicast or address.is_unspecified or address.is_loopback:
-        kind = "multicast" if address.is_multicast else "unspecified or loopback"
-        raise ValueError(f"address must be one of a host, not a {kind} address: {str(value)!r}")
-    if interface.version == 4 and _is_broadcast(interface):
+        kind = "a multicast" if address.is_multicast else "an unspecified or loopback"
+        raise ValueError(f"address must be one of a host, not {kind} address: {str(value)!r}")
+    if is_broadcast(address, interface.network):
         raise ValueError(f"address must be one of a host, not a broadcast address: {str(value)!r}")
     return interface
 
@@ -60,20 +69,29 @@ def _to_interface(value: AddressInput) -> Interface:
             "address must be a str, or an address or interface of the ipaddress module, not "
             + type(value).__name__
         )
+    host, slash, prefix = value.partition("/") if isinstance(value, str) else (value, "", "")
     try:
-        if isinstance(value, str) and "/" in value:
+        address = ip_address(host)
+    except ValueError:
+        raise ValueError(f"not an IP address: {value!r}") from None
+    try:
+        if slash:
             return ip_interface(value)
-        address = ip_address(value)
-    except ValueError as error:
-        raise ValueError(f"not an IP address: {value!r} ({error})") from None
+    except ValueError:
+        raise ValueError(
+            f"the prefix length of an address must be from 0 to {address.max_prefixlen}, not "
+            f"{prefix!r}: {value!r}"
+        ) from None
     return ip_interface((address, _DEFAULT_PREFIX_LENGTHS[address.version]))
 
 
-def _is_broadcast(interface: Interface) -> bool:
-    network = interface.network
-    if int(interface.ip) == 0xFFFFFFFF:
-        return True
-    return network.prefixlen <= 30 and interface.ip == network.broadcast_address
+def is_broadcast(address: Address, network: Network) -> bool:
+    """Returns whether an address is for all hosts of a network: none of IPv6 is, nor of a /31."""
+    if address.version == 6:
+        return False
+    return int(address) == 0xFFFFFFFF or (
+        network.prefixlen <= 30 and address == network.broadcast_address
+    )
 
 
 def from_row(address: bytes, prefix_length: int) -> Interface:

@@ -13,12 +13,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wintun.cli import wires
 from wintun.cli.echo import make_reply, make_request, parse_request
 from wintun.cli.packets import describe
 
@@ -426,3 +427,31 @@ def test_a_tun_device_where_there_is_none_is_told_in_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("python -m wintun: error: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "neighbour"),
+    [
+        ("10.9.0.1/31", "10.9.0.0"),
+        ("10.9.0.0/31", "10.9.0.1"),
+        ("10.9.0.2/30", "10.9.0.1"),
+        ("10.9.0.1/30", "10.9.0.2"),
+        ("fd00::1/127", "fd00::"),
+        ("fd00::/127", "fd00::1"),
+        ("fd00::1/64", "fd00::2"),
+    ],
+)
+def test_a_subnet_of_two_addresses_has_room_for_a_neighbour(address: str, neighbour: str) -> None:
+    assert str(wires.neighbour_of(ip_interface(address)).ip) == neighbour
+    done = run("--address", address, "--count", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{address.partition('/')[0]} > {neighbour} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "better"), [("10.9.0.1", "10.9.0.1/24"), ("fd00::1/128", "fd00::1/64")]
+)
+def test_an_address_without_a_neighbour_says_how_to_give_it_one(address: str, better: str) -> None:
+    done = run("--address", address)
+    assert done.returncode == 2
+    assert f"as in {better}" in done.stderr

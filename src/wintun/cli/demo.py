@@ -150,12 +150,7 @@ class Demo:
         if any(address == mine.ip for mine in self._addresses):
             return False
         return any(
-            address in mine.network
-            and (
-                mine.version == 6
-                or mine.network.num_addresses == 2
-                or address != mine.network.broadcast_address
-            )
+            address in mine.network and not _addresses.is_broadcast(address, mine.network)
             for mine in self._addresses
         )
 

@@ -126,5 +126,8 @@ def _address(text: str) -> _addresses.Interface:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if interface.network.num_addresses < 2:
-        raise argparse.ArgumentTypeError(f"no room for a neighbour in the subnet of {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"no room for a neighbour in the subnet of {text!r}: give a shorter prefix, as in "
+            f"{interface.ip}/{24 if interface.version == 4 else 64}"
+        )
     return interface
