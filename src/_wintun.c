@@ -34,15 +34,34 @@ state_of_type(PyTypeObject *type)
     return NULL;
 }
 
+/* What makes an object of each class that cannot be called. */
+static const struct {
+    const char *type;
+    const char *article; /* and the type */
+    const char *calls;
+} makers[] = {
+    {"Adapter", "an Adapter", "Adapter.create() or Adapter.open()"},
+    {"Session", "a Session", "Adapter.start_session()"},
+    {"Packet", "a Packet", "receive_packet() or allocate_send_packet()"},
+    {"PacketBatch", "a PacketBatch", "receive_packets() or allocate_send_packets()"},
+};
+
 PyObject *
 refuse_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)args;
     (void)keywords;
-    PyErr_Format(PyExc_TypeError,
-                 "%R is not made by calling it: use Adapter.create() or Adapter.open(), "
-                 "start_session(), receive_packet(), allocate_send_packet()",
-                 (PyObject *)type);
+    PyObject *name = PyObject_GetAttrString((PyObject *)type, "__name__");
+    for (size_t i = 0; name != NULL && i < sizeof(makers) / sizeof(makers[0]); i++) {
+        if (PyUnicode_CompareWithASCIIString(name, makers[i].type) == 0) {
+            PyErr_Format(PyExc_TypeError, "%s is made by %s, not by calling the class",
+                         makers[i].article, makers[i].calls);
+        }
+    }
+    if (name != NULL && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_TypeError, "%U is not made by calling it", name);
+    }
+    Py_XDECREF(name);
     return NULL;
 }
 
@@ -112,7 +131,6 @@ convert_path(PyObject *argument)
 static PyObject *
 hold_file(PyObject *module, PyObject *argument)
 {
-    char message[2048];
     HANDLE file;
     bool held;
     DWORD code;
@@ -125,8 +143,7 @@ hold_file(PyObject *module, PyObject *argument)
     held = platform_file_hold(path, &file, &code);
     Py_END_ALLOW_THREADS
     if (!held) {
-        (void)PyOS_snprintf(message, sizeof(message), "cannot open %.1024s", path);
-        return raise_error(message, code);
+        return raise_path_error("cannot open the file", code, NULL, path);
     }
     PyObject *number = PyLong_FromVoidPtr(file);
     if (number == NULL) {
@@ -138,8 +155,7 @@ hold_file(PyObject *module, PyObject *argument)
 static PyObject *
 load_library(PyObject *module, PyObject *argument)
 {
-    char text[512];
-    char message[2048];
+    char text[2048];
     library *loaded;
     DWORD code = 0;
     (void)module;
@@ -154,8 +170,7 @@ load_library(PyObject *module, PyObject *argument)
         return PyErr_NoMemory();
     }
     if (loaded == NULL) {
-        (void)PyOS_snprintf(message, sizeof(message), "cannot load %.1024s", path);
-        return raise_error_with_advice(message, code, text);
+        return raise_path_error("cannot load the library", code, text, path);
     }
     Py_RETURN_NONE;
 }

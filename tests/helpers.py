@@ -113,12 +113,14 @@ def system_text(code: int) -> str:
         87: "The parameter is incorrect",
         111: "The file name is too long",
         183: "Cannot create a file when that file already exists",
+        258: "The wait operation timed out",
         1168: "Element not found",
         1247: "An attempt was made to perform an initialization operation when initialization has "
         "already been completed",
         1314: "A required privilege is not held by the client",
+        4319: "The device is not ready for use",
         5010: "The object already exists",
-    }[code]
+    }.get(code, f"Win32 error {code}")
 
 
 def open_handles() -> int:

@@ -5,6 +5,7 @@
 #include "adapter.h"
 
 #include "adapter_object.h"
+#include "codes.h"
 #include "convert.h"
 #include "errors.h"
 #include "interface.h"
@@ -15,6 +16,10 @@
 
 /* The capacity that Wintun's own example uses: 4 MiB. */
 #define DEFAULT_CAPACITY 0x400000
+
+/* Of the creation of an adapter, each of which may take 15 s, and the pause between two. */
+#define MAX_ATTEMPTS 100
+#define PAUSE_NS INT64_C(250000000)
 
 /* --- Making and ending ------------------------------------------------------------------------ */
 
@@ -40,7 +45,8 @@ adapter_new(PyTypeObject *type, PyObject *name, library *used, WINTUN_ADAPTER_HA
     }
     if (!has_luid) {
         Py_DECREF(self);
-        return shared == NULL ? PyErr_NoMemory() : raise_error("WintunGetAdapterLUID", code);
+        return shared == NULL ? PyErr_NoMemory()
+                              : raise_error_of("WintunGetAdapterLUID", code, name, NULL);
     }
     Py_INCREF(name);
     self->state = PyType_GetModuleState(type);
@@ -69,40 +75,69 @@ is_alias(const library *used, const WCHAR *name)
            used->ip_helper.ConvertInterfaceAliasToLuid(name, &luid) == ERROR_SUCCESS;
 }
 
+/* Creates an adapter: once more where Windows did not start it, for as many attempts as there are.
+ * NULL with an exception set on failure. */
+static WINTUN_ADAPTER_HANDLE
+create_handle(const library *used, PyObject *name, const WCHAR *wide_name, const WCHAR *tunnel_type,
+              const GUID *guid, DWORD attempts)
+{
+    static const char function[] = "WintunCreateAdapter";
+    WINTUN_ADAPTER_HANDLE handle = NULL;
+    bool taken;
+    bool again = false;
+    DWORD code = ERROR_SUCCESS;
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        /* Once: what an attempt leaves behind for a moment may have the name, too. */
+        taken = !again && is_alias(used, wide_name);
+        if (!taken) {
+            handle = used->wintun.CreateAdapter(wide_name, tunnel_type, guid);
+            code = used->last_error();
+            attempts--;
+        }
+        again = !taken && handle == NULL && attempts > 0 && code_find(function, code).passes;
+        if (again) {
+            platform_sleep_ns(PAUSE_NS);
+        }
+        Py_END_ALLOW_THREADS
+        if (again && (logger_raise_interrupt() || PyErr_CheckSignals() != 0)) {
+            return NULL;
+        }
+    } while (again);
+    if (taken) {
+        (void)raise_name_taken(name);
+    } else if (handle == NULL) {
+        (void)raise_error_of(function, code, name, NULL);
+    }
+    return handle;
+}
+
 static PyObject *
 adapter_create(PyObject *type, arguments args, Py_ssize_t count, PyObject *keywords)
 {
-    static const char *const names[] = {"name", "tunnel_type", "guid", NULL};
-    PyObject *values[3];
+    static const char *const names[] = {"name", "tunnel_type", "guid", "attempts", NULL};
+    PyObject *values[4];
     WCHAR name[WINTUN_MAX_ADAPTER_NAME];
     WCHAR tunnel_type[WINTUN_MAX_ADAPTER_NAME];
     GUID guid;
     const GUID *requested;
-    WINTUN_ADAPTER_HANDLE handle = NULL;
-    bool taken;
-    DWORD code = ERROR_ALREADY_EXISTS;
+    DWORD attempts = 1;
     if (!convert_arguments("create", names, 2, args, count, keywords, values) ||
-        !convert_name(values[0], "name", name) ||
+        !convert_new_name(values[0], name) ||
         !convert_name(values[1], "tunnel_type", tunnel_type) ||
-        !convert_guid(values[2], &guid, &requested)) {
+        !convert_guid(values[2], &guid, &requested) ||
+        (values[3] != NULL &&
+         !convert_integer(values[3], "attempts", 1, MAX_ATTEMPTS, &attempts))) {
         return NULL;
     }
     library *used = require_library();
     if (used == NULL) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    taken = is_alias(used, name);
-    if (!taken) {
-        handle = used->wintun.CreateAdapter(name, tunnel_type, requested);
-        code = used->last_error();
-    }
-    Py_END_ALLOW_THREADS
-    if (taken) {
-        return raise_name_taken(values[0]);
-    }
+    WINTUN_ADAPTER_HANDLE handle =
+        create_handle(used, values[0], name, tunnel_type, requested, attempts);
     if (handle == NULL) {
-        return raise_error("WintunCreateAdapter", code);
+        return NULL;
     }
     return adapter_new((PyTypeObject *)type, values[0], used, handle);
 }
@@ -128,7 +163,7 @@ adapter_open(PyObject *type, arguments args, Py_ssize_t count, PyObject *keyword
     code = used->last_error();
     Py_END_ALLOW_THREADS
     if (handle == NULL) {
-        return raise_error("WintunOpenAdapter", code);
+        return raise_error_of("WintunOpenAdapter", code, values[0], NULL);
     }
     return adapter_new((PyTypeObject *)type, values[0], used, handle);
 }
@@ -194,13 +229,6 @@ is_removed(shared_adapter *shared)
     return removed;
 }
 
-/* WintunStartSession opens the adapter's own device, which is gone with the adapter. */
-static bool
-cannot_be_opened(const char *function, DWORD code)
-{
-    return code == ERROR_FILE_NOT_FOUND && strcmp(function, "WintunStartSession") == 0;
-}
-
 static PyObject *
 adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObject *keywords)
 {
@@ -220,7 +248,7 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
     Py_BEGIN_ALLOW_THREADS
     result = session_start(self->shared, capacity, &session, &code, &function);
     removed =
-        result == OUTCOME_FAILED && (cannot_be_opened(function, code) || is_removed(self->shared));
+        result == OUTCOME_FAILED && (code_is_removal(function, code) || is_removed(self->shared));
     Py_END_ALLOW_THREADS
     if (result == OUTCOME_CLOSED) {
         return raise_closed(self->state, "adapter");
@@ -229,7 +257,8 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
         return PyErr_NoMemory();
     }
     if (result != OUTCOME_DONE) {
-        return removed ? raise_removed(self->state, function, code) : raise_error(function, code);
+        return removed ? raise_removed(self->state, function, code, self->name)
+                       : raise_error_of(function, code, self->name, NULL);
     }
     return session_new(self->state, object, session, capacity);
 }
@@ -278,20 +307,25 @@ adapter_get_closed(PyObject *object, void *closure)
     }
 
 static PyMethodDef adapter_methods[] = {
-    CLASS_METHOD("create", adapter_create,
-                 "create($type, name, tunnel_type, guid=None)\n--\n\n"
-                 "Creates an adapter; it is removed when it is closed.\n\n"
-                 "name, tunnel_type: str of 1 to 127 UTF-16 code units. guid: 16 bytes as in\n"
-                 "uuid.UUID.bytes_le, or None for a random one.\n"
-                 "A name that a network connection of the system has already, whosever it is and\n"
-                 "in any case of its letters, is refused before the driver sees it: the driver\n"
-                 "would rename that connection. Who takes the name between the look and the\n"
-                 "creation is renamed nevertheless.\n"
-                 "Raises PermissionError without Administrator rights, FileExistsError (183) when\n"
-                 "the name is taken, OSError, TypeError, ValueError."),
+    CLASS_METHOD(
+        "create", adapter_create,
+        "create($type, name, tunnel_type, guid=None, attempts=1)\n--\n\n"
+        "Creates an adapter; it is removed when it is closed.\n\n"
+        "name: str of 1 to 127 UTF-16 code units, without the characters that Windows\n"
+        "refuses: \\ / : * ? \" < > | and control characters. tunnel_type: str of 1 to 127\n"
+        "UTF-16 code units. guid: 16 bytes as in uuid.UUID.bytes_le, or None for a random\n"
+        "one. attempts: 1 to 100; how often creation is tried where Windows does not start\n"
+        "the adapter (183, 2, 31, 258, 4319; 15 s each), or still removes one of this GUID.\n"
+        "A name that a network connection of the system has already, whosever it is and\n"
+        "in any case of its letters, is refused before the driver sees it: the driver\n"
+        "would rename that connection. Who takes the name between the look and the\n"
+        "creation is renamed nevertheless.\n"
+        "Raises PermissionError without Administrator rights, FileExistsError (183) when\n"
+        "the name or the GUID is taken, OSError, TypeError, ValueError."),
     CLASS_METHOD("open", adapter_open,
                  "open($type, name)\n--\n\n"
                  "Opens an adapter that exists; closing it does not remove it.\n\n"
+                 "The case of letters does not matter to Windows.\n"
                  "Raises FileNotFoundError when there is none of that name, PermissionError,\n"
                  "OSError, TypeError, ValueError."),
     FAST_METHOD("start_session", adapter_start_session,
@@ -309,7 +343,8 @@ static PyMethodDef adapter_methods[] = {
     FAST_METHOD(
         "get_mtu", adapter_get_mtu,
         "get_mtu($self, family)\n--\n\nThe MTU of family 4 (IPv4) or 6 (IPv6), in bytes.\n\n"
-        "Waits up to 5 seconds for the interface of that family to appear. Raises\n"
+        "Waits up to 5 seconds for the interface of that family to appear; half a second\n"
+        "where another adapter of the process lacked it to the end. Raises\n"
         "FileNotFoundError if it does not, ClosedError, OSError."),
     FAST_METHOD(
         "set_mtu", adapter_set_mtu,
@@ -320,6 +355,12 @@ static PyMethodDef adapter_methods[] = {
                 "Waits up to timeout seconds for the adapter's interface of family 4 (IPv4) or\n"
                 "6 (IPv6) to appear. Returns whether it is there; after False, the calls that\n"
                 "need it do not wait for it themselves. Raises ClosedError, OSError."),
+    FAST_METHOD(
+        "_has_family", adapter_has_family,
+        "_has_family($self, family, timeout)\n--\n\n"
+        "As wait_family(), but waits at most as long as the calls that need the interface\n"
+        "would: 5 seconds, once an adapter; half a second while the process knows that the\n"
+        "last adapter that was waited for lacked the family to the end."),
     FAST_METHOD("get_addresses", adapter_get_addresses,
                 "get_addresses($self, family=0)\n--\n\n"
                 "The unicast addresses of family 4 (IPv4), 6 (IPv6) or 0 (both) as a list of\n"

@@ -41,7 +41,8 @@ adapter_raise_closed(PyObject *adapter)
 static inline PyObject *
 adapter_raise_removed(PyObject *adapter, const char *function, DWORD code)
 {
-    return raise_removed(((adapter_object *)adapter)->state, function, code);
+    adapter_object *self = (adapter_object *)adapter;
+    return raise_removed(self->state, function, code, self->name);
 }
 
 #endif

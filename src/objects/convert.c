@@ -245,6 +245,40 @@ convert_name(PyObject *value, const char *what, WCHAR name[WINTUN_MAX_ADAPTER_NA
     return valid;
 }
 
+/* Whether Windows refuses a character in the name of a network connection: the dialog that renames
+ * one names these, and the driver would make the adapter, wait for Windows' refusal, and remove it
+ * again. */
+static bool
+is_refused(WCHAR unit)
+{
+    static const char refused[] = "\\/:*?\"<>|";
+    bool control = unit < 0x20 || (unit >= 0x7F && unit < 0xA0);
+    return control || (unit < 0x7F && strchr(refused, (char)unit) != NULL);
+}
+
+bool
+convert_new_name(PyObject *value, WCHAR name[WINTUN_MAX_ADAPTER_NAME])
+{
+    if (!convert_name(value, "name", name)) {
+        return false;
+    }
+    for (const WCHAR *unit = name; *unit != 0; unit++) {
+        if (is_refused(*unit)) {
+            PyObject *character = string_from_utf16(unit, 1);
+            if (character != NULL) {
+                PyErr_Format(PyExc_ValueError,
+                             "name must not have the character %R, which Windows refuses in names "
+                             "of network connections, as \\ / : * ? \" < > | and control "
+                             "characters: %R",
+                             character, value);
+                Py_DECREF(character);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
 bool
 convert_guid(PyObject *value, GUID *guid, const GUID **result)
 {

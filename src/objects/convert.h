@@ -51,6 +51,10 @@ bool convert_timeout(PyObject *value, int64_t *deadline_ns);
 /* A str of 1 to WINTUN_MAX_ADAPTER_NAME - 1 UTF-16 code units without a zero. */
 bool convert_name(PyObject *value, const char *what, WCHAR name[WINTUN_MAX_ADAPTER_NAME]);
 
+/* The same for the name of an adapter to be made, without the characters that Windows refuses in
+ * names of network connections. */
+bool convert_new_name(PyObject *value, WCHAR name[WINTUN_MAX_ADAPTER_NAME]);
+
 /* None or 16 bytes in the memory layout of a GUID (uuid.UUID.bytes_le). */
 bool convert_guid(PyObject *value, GUID *guid, const GUID **result);
 

@@ -10,6 +10,7 @@
 PyObject *adapter_get_mtu(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *adapter_set_mtu(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *adapter_wait_family(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
+PyObject *adapter_has_family(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *adapter_get_addresses(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *adapter_add_address(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);
 PyObject *adapter_remove_address(PyObject *self, arguments args, Py_ssize_t count, PyObject *names);

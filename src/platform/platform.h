@@ -52,9 +52,14 @@ void *platform_ip_helper_symbol(const char *name);
  * exports beside the API. NULL if there is none. */
 platform_last_error_function platform_library_last_error(void *library);
 
-/* Writes the system's text for a Win32 error code as UTF-8, without a final full stop or newline;
- * "Win32 error N" where the system has none. */
+/* Writes the system's text for a Win32 error code or one of SetupAPI's (0xE000nnnn) as UTF-8,
+ * without a final full stop or newline; "Win32 error N" where the system has none. */
 void platform_error_text(DWORD code, char *text, size_t text_size);
+
+/* The format of that text for an unsigned long; codes with a severity are written in hexadecimal.
+ */
+#define PLATFORM_UNKNOWN_ERROR(code)                                                               \
+    ((code) < 0x80000000u ? "Win32 error %lu" : "Win32 error 0x%08lX")
 
 /* The calling thread's error code, as the system keeps it (GetLastError, errno): who calls back
  * into a program keeps it over the call, because the library may not have looked at it yet. */

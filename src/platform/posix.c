@@ -38,7 +38,12 @@ platform_library_open(const char *path, DWORD *code, char *text, size_t text_siz
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         const char *message = dlerror();
+        size_t path_size = strlen(path);
         *code = access(path, F_OK) == 0 ? ERROR_INVALID_DATA : ERROR_FILE_NOT_FOUND;
+        if (message != NULL && strncmp(message, path, path_size) == 0 &&
+            strncmp(message + path_size, ": ", 2) == 0) {
+            message += path_size + 2; /* the caller knows the path, which may be longer than text */
+        }
         (void)snprintf(text, text_size, "%s", message != NULL ? message : "dlopen failed");
     }
     return library;
@@ -112,17 +117,28 @@ platform_error_text(DWORD code, char *text, size_t text_size)
         {ERROR_INVALID_NAME, "The filename, directory name, or volume label syntax is incorrect"},
         {ERROR_PROC_NOT_FOUND, "The specified procedure could not be found"},
         {ERROR_ALREADY_EXISTS, "Cannot create a file when that file already exists"},
+        {WAIT_TIMEOUT, "The wait operation timed out"},
         {ERROR_NO_MORE_ITEMS, "No more data is available"},
         {ERROR_DEVICE_NOT_CONNECTED, "The device is not connected"},
         {ERROR_NOT_FOUND, "Element not found"},
+        {ERROR_NO_MATCH, "There was no match for the specified key in the index"},
+        {ERROR_SET_NOT_FOUND, "The property set specified does not exist on the object"},
         {ERROR_ALREADY_INITIALIZED,
          "An attempt was made to perform an initialization operation when initialization has "
          "already been completed"},
         {ERROR_PRIVILEGE_NOT_HELD, "A required privilege is not held by the client"},
+        {ERROR_NO_SYSTEM_RESOURCES,
+         "Insufficient system resources exist to complete the requested service"},
+        {ERROR_COMMITMENT_LIMIT, "The paging file is too small for this operation to complete"},
         {ERROR_TIMEOUT, "This operation returned because the timeout period expired"},
+        {ERROR_INVALID_USER_BUFFER,
+         "The supplied user buffer is not valid for the requested operation"},
         {ERROR_DEVICE_IN_USE,
          "The device is in use by an active process and cannot be disconnected"},
+        {ERROR_DEVICE_NOT_AVAILABLE, "The device is not ready for use"},
         {ERROR_OBJECT_ALREADY_EXISTS, "The object already exists"},
+        {ERROR_INF_IN_USE_BY_DEVICES,
+         "One or more devices are presently installed using the specified INF"},
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         if (texts[i].code == code) {
@@ -130,7 +146,7 @@ platform_error_text(DWORD code, char *text, size_t text_size)
             return;
         }
     }
-    (void)snprintf(text, text_size, "Win32 error %lu", (unsigned long)code);
+    (void)snprintf(text, text_size, PLATFORM_UNKNOWN_ERROR(code), (unsigned long)code);
 }
 
 DWORD

@@ -101,8 +101,12 @@ void
 platform_error_text(DWORD code, char *text, size_t text_size)
 {
     WCHAR wide[512];
+    /* The system has the texts of SetupAPI's codes under the HRESULTs that stand for them
+     * (HRESULT_FROM_SETUPAPI of setupapi.h). */
+    DWORD setup_api = APPLICATION_ERROR_MASK | ERROR_SEVERITY_ERROR;
+    DWORD message = (code & setup_api) == setup_api ? 0x800F0000u | (code & 0xFFFFu) : code;
     DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
-                                  code, 0, wide, sizeof(wide) / sizeof(wide[0]), NULL);
+                                  message, 0, wide, sizeof(wide) / sizeof(wide[0]), NULL);
     while (length > 0 && (wide[length - 1] <= L' ' || wide[length - 1] == L'.')) {
         length--;
     }
@@ -114,7 +118,7 @@ platform_error_text(DWORD code, char *text, size_t text_size)
     if (written > 0) {
         text[written] = '\0';
     } else {
-        (void)snprintf(text, text_size, "Win32 error %lu", (unsigned long)code);
+        (void)snprintf(text, text_size, PLATFORM_UNKNOWN_ERROR(code), (unsigned long)code);
     }
 }
 

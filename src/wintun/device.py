@@ -50,7 +50,7 @@ def _bind_records() -> Any:
 
 
 class TunDevice(NotCopyable, AsyncDevice):
-    """A layer 3 tunnel device: a network adapter whose other end is the program.
+    r"""A layer 3 tunnel device: a network adapter whose other end is the program.
 
     The program reads the IP packets that the system sends out through the adapter, and what it
     writes arrives in the system as if from a network.
@@ -68,17 +68,22 @@ class TunDevice(NotCopyable, AsyncDevice):
     the threads that wait in a read or write, which then raise `ClosedError`; iteration ends.
 
     Args:
-        name: Name of the adapter, 1 to 127 UTF-16 code units.
+        name: Name of the adapter, 1 to 127 UTF-16 code units, without the characters that Windows
+            refuses: `\ / : * ? " < > |` and control characters. Windows does not look at the case
+            of its letters. It must be nobody else's, also no network card's: Wintun would rename
+            that connection.
         tunnel_type: What the system shows as the kind of adapter, 1 to 127 UTF-16 code units.
         capacity: Bytes of each of the two rings that hold packets; see `ring_capacity`.
         guid: The adapter's GUID, as `uuid.UUID`, its text, or 16 bytes in Windows' layout
             (`uuid.UUID.bytes_le`). Windows knows a network by it; by default it is random.
+        attempts: How often creation is tried, 1 to 100, where Windows does not start the adapter in
+            15 seconds or still removes an earlier one of this GUID: both often pass.
         restart_on_corruption: Whether a corrupt ring starts a new session; see the property.
 
     Raises:
         PermissionError: The process may not create adapters: it needs an Administrator.
         FileNotFoundError: The driver's library is missing.
-        FileExistsError: There is an adapter of that name.
+        FileExistsError: A network connection has the name, or an adapter the GUID.
         OSError: The driver or the system refused; `winerror` has the Win32 code.
         TypeError, ValueError: An argument is of the wrong type or out of range.
     """
@@ -111,8 +116,6 @@ class TunDevice(NotCopyable, AsyncDevice):
     _addresses: AddressBook = made_by_init()
     # The MTU that each IP version was given here.
     _mtus: dict[int, int] = made_by_init()
-    # IP versions whose interface was waited for in vain: not waited for a second time.
-    _missing: set[int] = made_by_init()
     _counted: tuple[Statistics | None, _wintun.Session | None] = made_by_init()
 
     _warn = staticmethod(warnings.warn)  # for __del__
@@ -124,6 +127,7 @@ class TunDevice(NotCopyable, AsyncDevice):
         capacity: int = 0x400000,
         guid: GuidInput | None = None,
         *,
+        attempts: int = 2,
         restart_on_corruption: bool = False,
     ) -> None:
         if self._adapter is not None:
@@ -135,7 +139,8 @@ class TunDevice(NotCopyable, AsyncDevice):
         # Not the driver's choice, for the adapter may have to be made again with the same one.
         guid_bytes = _guid_bytes(guid) or _random_guid()
         try:
-            self._start(capacity, _wintun.Adapter.create, name, tunnel_type, guid_bytes)
+            create = _wintun.Adapter.create
+            self._start(capacity, create, name, tunnel_type, guid_bytes, attempts)
         except BaseException:
             self.close()
             raise
@@ -144,7 +149,10 @@ class TunDevice(NotCopyable, AsyncDevice):
     def open(
         cls, name: str, capacity: int = 0x400000, *, restart_on_corruption: bool = False
     ) -> Self:
-        """Makes a device on an adapter that exists already, such as one that a crash left behind.
+        """Makes a device on an adapter that exists already: that of another process that runs.
+
+        An adapter does not outlive the process that made it, however that ended: Windows removes it
+        then. For a moment it may still be there to be opened, and ends at once.
 
         Its addresses and MTU are as they were. Closing the device does not remove the adapter: that
         is for the one that created it.
@@ -179,7 +187,6 @@ class TunDevice(NotCopyable, AsyncDevice):
         # What the sessions before the last have counted, and the last; one value, so that none is
         # ever counted twice.
         self._counted = (None, None)
-        self._missing = set()
         self._mtus = {}
         self._addresses = AddressBook()
         self._make = (make, arguments)
@@ -203,7 +210,11 @@ class TunDevice(NotCopyable, AsyncDevice):
 
     @property
     def name(self) -> str:
-        """The adapter's name, as given when the device was made."""
+        """The adapter's name, as the system had it when the device was made.
+
+        `adapter.name` asks the system: the user may have renamed the connection meanwhile, or
+        another program, by creating an adapter of this name without looking whether it was taken.
+        """
         return self._name
 
     @property
@@ -514,7 +525,10 @@ class TunDevice(NotCopyable, AsyncDevice):
         Reading gives IPv4's, or IPv6's if the adapter has no IPv4. Setting sets both; with IPv6 the
         least is 1280. See `mtu4` and `mtu6` for each alone.
 
-        A new adapter's IP interfaces are waited for, at most 5 seconds.
+        A new adapter has 65535, more than networks carry: set what the tunnel does.
+
+        A new adapter's IP interfaces are waited for, at most 5 seconds; half a second for an IP
+        version that the process's last adapter lacked to the end.
 
         Raises:
             TypeError: The value is not an int.
@@ -584,11 +598,8 @@ class TunDevice(NotCopyable, AsyncDevice):
         for family in (IPV4, IPV6):
             if len(present) == enough:
                 break
-            left = 0.0 if family in self._missing else max(0.0, deadline - time.monotonic())
-            if self._usable_adapter().wait_family(family, left):
+            if self._usable_adapter()._has_family(family, max(0.0, deadline - time.monotonic())):
                 present.append(family)
-            else:
-                self._missing.add(family)
         return present
 
     # --- Addresses ------------------------------------------------------------------------------

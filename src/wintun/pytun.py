@@ -62,15 +62,17 @@ class TunTapDevice(NotCopyable):
     thread of their asyncio loop. A device that is collected unclosed is closed with a
     `ResourceWarning`. A context manager: closes the device.
 
-    An adapter of the name that is there already, such as one that a killed process left behind, is
-    opened and used. It is then not removed by `close`.
+    A Wintun adapter of the name that is there already, which another process has made and still
+    holds, is opened and used. It is then not removed by `close`. An adapter that a killed process
+    made does not stay: Windows removes it.
 
     Args:
         name: Name of the adapter, 1 to 127 UTF-16 code units; None for a new one.
+        attempts: How often creation is tried, 1 to 100; see `wintun.TunDevice`.
 
     Raises:
         PermissionError: The process may not create adapters: it needs an Administrator.
-        FileExistsError: The name is taken by something that is no Wintun adapter.
+        FileExistsError: A network connection that is no Wintun adapter has the name.
         FileNotFoundError: The driver or its library is missing.
         OSError: The driver or the system refused; `winerror` has the Win32 code.
         TypeError, ValueError: The name is of the wrong type, empty or too long.
@@ -81,15 +83,12 @@ class TunTapDevice(NotCopyable):
     _drop_lock: RLock = made_by_init()
     _dropped: int = made_by_init()
 
-    def __init__(self, name: str | None = None) -> None:
-        if name is None:
-            # Another process must not choose it, too: the driver would rename the adapter.
-            name = f"wintun-{os.urandom(4).hex()}"
+    def __init__(self, name: str | None = None, attempts: int = 2) -> None:
         self._waits = _Waits()
         self._drop_lock = ForkSafeLock()
         self._dropped = 0
         # Last: where a signal handler raises before, there is nothing to close.
-        self._device = _create_or_open(name)
+        self._device = _create(attempts) if name is None else _open_or_create(name, attempts)
 
     # --- The adapter ----------------------------------------------------------------------------
 
@@ -314,14 +313,17 @@ class TunTapDevice(NotCopyable):
         return f"<wintun.pytun.TunTapDevice on {vars(self).get('_device')!r}>"
 
 
-def _create_or_open(name: str) -> TunDevice:
+def _create(attempts: int) -> TunDevice:
+    # A name that nobody else chooses, also no other process at the same moment.
+    name = f"wintun-{os.urandom(4).hex()}"
+    return TunDevice(name, _TUNNEL_TYPE, _CAPACITY, attempts=attempts)
+
+
+def _open_or_create(name: str, attempts: int) -> TunDevice:
     try:
-        return TunDevice(name, _TUNNEL_TYPE, _CAPACITY)
-    except FileExistsError as taken:
-        try:
-            device = TunDevice.open(name, _CAPACITY)
-        except FileNotFoundError:
-            raise taken from None
+        device = TunDevice.open(name, _CAPACITY)
+    except FileNotFoundError:
+        return TunDevice(name, _TUNNEL_TYPE, _CAPACITY, attempts=attempts)
     try:
         logging.getLogger("wintun").info("Adapter %r was there already and is used again", name)
     except BaseException:  # of a signal handler

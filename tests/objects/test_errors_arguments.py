@@ -10,6 +10,7 @@ import pytest
 
 import wintun
 from helpers import ipv4_packet
+from wintun import simulator
 
 HUGE = 2**200
 
@@ -34,6 +35,9 @@ BAD_NAMES = [
     pytest.param("a\udfff", id="the-other-half"),
 ]
 
+REFUSED = [*'\\/:*?"<>|', "\t", "\n", "\r", "\x01", "\x1f", "\x7f", "\x80", "\x9f"]
+"""What Windows refuses in the name of a network connection."""
+
 NOT_NAMES: list[Any] = [None, b"name", 1, 1.0, ["name"], object()]
 
 
@@ -45,6 +49,33 @@ def test_a_name_of_up_to_127_utf16_units_is_taken_as_it_is(name: str) -> None:
             assert opened.name == name
     with wintun.TunDevice(name, name) as device:
         assert device.name == name
+
+
+@pytest.mark.driver
+@pytest.mark.parametrize("character", REFUSED, ids=ascii)
+def test_a_name_with_a_character_that_windows_refuses_is_a_value_error_and_says_which(
+    character: str, on_driver: bool
+) -> None:
+    if not on_driver:
+        simulator.set_fault("WintunCreateAdapter", 31)
+    for name in (character, f"a{character}b", f"\N{GRINNING FACE}{character}"):
+        for make in (wintun.Adapter.create, wintun.TunDevice):
+            with pytest.raises(ValueError, match="Windows refuses") as failure:
+                make(name, "Test")
+            assert repr(character) in str(failure.value)
+            assert repr(name) in str(failure.value)
+        with pytest.raises(FileNotFoundError):
+            wintun.Adapter.open(name)
+    if not on_driver:
+        assert simulator.calls("WintunCreateAdapter") == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "a b", "a.b", "a'b", "(a)", "a & b; c", "~!@#$%^_+=-", "\u00a0"]
+)
+def test_a_name_with_any_other_character_is_taken(name: str) -> None:
+    with wintun.Adapter.create(name, "A type: with / anything") as adapter:
+        assert adapter.name == name
 
 
 @pytest.mark.driver

@@ -29,6 +29,8 @@ def check_guided(error: OSError) -> None:
     """The text says what to do, and the guide tells more, at those words and the code."""
     assert error.strerror is not None
     _, _, advice = error.strerror.partition("; ")
+    if not advice:  # told first, with Windows' words behind it, or without any
+        advice = error.strerror.partition(": ")[2].partition(" (")[0]
     assert advice
     guide = " ".join(GUIDE.read_text("utf-8").split())
     assert f"{advice}.*" in guide
@@ -148,13 +150,38 @@ def test_a_name_that_somebody_uses_at_this_moment_says_what_to_do(make: Make) ->
     check_guided(error.value)
 
 
-def test_a_name_taken_by_no_wintun_adapter_tells_that_it_is_taken() -> None:
-    for code in (5010, 80, 183):
-        with simulator.fault("WintunCreateAdapter", code), pytest.raises(FileExistsError) as error:
-            TunTapDevice("taken")
-        assert error.value.winerror == code  # type: ignore[attr-defined]
-        assert "taken: choose another" in str(error.value)
-        check_guided(error.value)
+def test_a_name_taken_by_no_wintun_adapter_tells_that_it_is_taken(make: Make) -> None:
+    name = make().name
+    with simulator.fault("WintunOpenAdapter", 1168), pytest.raises(FileExistsError) as error:
+        TunTapDevice(name)
+    assert error.value.winerror == 183  # type: ignore[attr-defined]
+    assert repr(name) in str(error.value)
+    check_guided(error.value)
+
+
+def test_an_adapter_that_is_there_is_opened_and_none_is_asked_for(make: Make) -> None:
+    """Also where the system cannot tell whether a name is taken: Wintun would rename it."""
+    first = make()
+    simulator.set_fault("ConvertInterfaceAliasToLuid", 31)
+    simulator.set_fault("WintunCreateAdapter", 31)
+    with TunTapDevice(first.name) as second:
+        assert second.luid == first.luid
+    assert simulator.calls("WintunCreateAdapter") == 0
+
+
+@pytest.mark.parametrize("code", [2, 31, 183, 258, 4319, 0x800700B7])
+def test_creation_that_windows_did_not_finish_is_tried_once_more(
+    unique_name: Callable[[], str], code: int
+) -> None:
+    for name in (unique_name(), None):
+        simulator.set_fault("WintunCreateAdapter", code, times=1)
+        with TunTapDevice(name) as device:
+            assert simulator.calls("WintunCreateAdapter") == 1, "the attempt that failed"
+            device.up()
+    simulator.set_fault("WintunCreateAdapter", code)
+    with pytest.raises(OSError, match="WintunCreateAdapter"):
+        TunTapDevice(unique_name(), attempts=3)
+    assert simulator.calls("WintunCreateAdapter") == 3
 
 
 @pytest.mark.parametrize(
@@ -163,7 +190,8 @@ def test_a_name_taken_by_no_wintun_adapter_tells_that_it_is_taken() -> None:
         (5, PermissionError, "run as Administrator"),
         (1314, PermissionError, "run as Administrator"),
         (2, FileNotFoundError, "driver could not be installed"),
-        (31, OSError, r"log .* says what it was doing"),
+        (31, OSError, "did not start the adapter"),
+        (8, OSError, r"log .* says what it was doing"),
     ],
 )
 def test_a_device_that_cannot_be_made_says_what_to_do(

@@ -84,11 +84,11 @@ def expected(call: SystemCall, error: int) -> Expected | None:
     if call.function in ("poll", "read"):
         return Expected(OSError, INVALID_HANDLE, "^WaitForMultipleObjects: ")
     if call.function == "open":
-        return Expected(OSError, NO_MEMORY, "^cannot open ")
+        return Expected(OSError, NO_MEMORY, "^cannot open the file: ")
     if call.function == "access":
-        return Expected(FileNotFoundError, 2, "^cannot load ")
+        return Expected(FileNotFoundError, 2, "^cannot load the library: ")
     if call.function == "dlopen":
-        return Expected(OSError, 13, "^cannot load .*; dlopen failed$")
+        return Expected(OSError, 13, "^cannot load the library: dlopen failed$")
     return Expected(OSError, NO_MEMORY, "^(CreateEvent|DuplicateHandle): ")
 
 
