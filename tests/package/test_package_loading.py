@@ -13,6 +13,10 @@ import pytest
 import wintun
 from wintun import _library, _wintun
 
+posix_paths = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no such paths: they are UTF-16, and shorter"
+)
+
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -101,9 +105,10 @@ def test_a_file_that_the_environment_names_in_vain_is_not_replaced_by_another(
     assert failed.returncode != 0
     assert "FileNotFoundError" in failed.stderr
     assert "none" in failed.stderr
+    assert "WINTUN_DLL names this file" in failed.stderr
 
 
-@pytest.mark.parametrize("platform", sorted(_library.OFFICIAL_SHA256))
+@pytest.mark.parametrize("platform", ["win-amd64", "win-arm64", "win32"])
 def test_an_altered_or_cut_official_library_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
@@ -113,7 +118,8 @@ def test_an_altered_or_cut_official_library_is_refused(
     held = _library.hold(str(path))
     with held as file, pytest.raises(OSError, match="not the official") as failure:
         _library.check_official(file, str(path))
-    assert _library.OFFICIAL_SHA256[platform] in str(failure.value)
+    for version, hashes in _library.OFFICIAL_SHA256.items():
+        assert f"{version}: {hashes[platform]}" in str(failure.value)
     assert _library.file_sha256(str(path)) in str(failure.value)
     assert failure.value.winerror  # type: ignore[attr-defined]
 
@@ -125,8 +131,25 @@ def test_an_unaltered_official_library_is_accepted(
     path.write_bytes(b"abc")
     sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     monkeypatch.setattr("sysconfig.get_platform", lambda: "win-amd64")
-    monkeypatch.setitem(_library.OFFICIAL_SHA256, "win-amd64", sha256)
-    with _library.hold(str(path)) as file:
+    releases = [{"0.14.9": {"win-amd64": sha256}}, {}]
+    for first, last in (releases, reversed(releases)):
+        both = {**first, **_library.OFFICIAL_SHA256, **last}
+        with monkeypatch.context() as patch, _library.hold(str(path)) as file:
+            patch.setattr(_library, "OFFICIAL_SHA256", both)
+            _library.check_official(file, str(path))
+            assert _library.official_version(sha256) == "0.14.9"
+            assert "0.14.1" in _library.official_sha256()
+
+
+def test_the_library_of_another_architecture_is_not_the_official_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "official"
+    path.write_bytes(b"abc")
+    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    monkeypatch.setattr("sysconfig.get_platform", lambda: "win-amd64")
+    monkeypatch.setattr(_library, "OFFICIAL_SHA256", {"0.14.9": {"win-arm64": sha256}})
+    with _library.hold(str(path)) as file, pytest.raises(OSError, match="not the official"):
         _library.check_official(file, str(path))
 
 
@@ -169,3 +192,61 @@ def test_a_file_that_another_may_change_cannot_be_held(tmp_path: Path) -> None:
     with path.open("r+b"), pytest.raises(OSError, match="open") as refused:
         _library.hold(str(path))
     assert refused.value.winerror == 32  # type: ignore[attr-defined]  # a sharing violation
+
+
+# --- Paths of any bytes -------------------------------------------------------------------------
+
+
+def long_folder(base: Path, start: str) -> Path:
+    """A folder whose path has more than 1,000 bytes, most of them of characters of two bytes."""
+    folder = base / start
+    for _ in range(5):
+        folder /= "\u00e9" * 100
+    folder.mkdir(parents=True)
+    return folder
+
+
+@posix_paths
+@pytest.mark.parametrize("start", ["p", "pp"])
+def test_a_library_with_a_long_path_that_cannot_be_loaded_names_all_of_it(
+    tmp_path: Path, start: str
+) -> None:
+    path = long_folder(tmp_path, start) / "lib.so"
+    path.write_bytes(b"junk")
+    with pytest.raises(OSError, match="cannot load the library: ") as failure:
+        wintun.load(path)
+    assert failure.value.filename == str(path)
+    assert failure.value.winerror  # type: ignore[attr-defined]
+    assert "file too short" in str(failure.value) or sys.platform != "linux"
+    with pytest.raises(FileNotFoundError) as missing:
+        _library.hold(str(path.with_name("none")))
+    assert missing.value.filename == str(path.with_name("none"))
+
+
+@posix_paths
+@pytest.mark.parametrize("name", [b"\xff.so", b"lib\xc3", b"\xf0\x9f.so"])
+def test_a_path_that_is_not_utf_8_is_named_as_python_names_it(tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(os.fsencode(tmp_path), name)
+    try:
+        with open(path, "wb") as file:
+            file.write(b"junk")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(OSError, match="cannot load the library") as failure:
+        wintun.load(os.fsdecode(path))
+    assert os.fsencode(failure.value.filename) == path
+    assert ascii(str(failure.value))
+    for hold in (_wintun.hold_file, lambda which: _library.hold(os.fsdecode(which))):
+        with pytest.raises(FileNotFoundError) as missing:
+            hold(path + b" not")
+        assert os.fsencode(missing.value.filename) == path + b" not"
+
+
+def test_every_file_that_the_environment_names_in_vain_is_told_to_come_from_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "junk").write_bytes(b"junk")
+    for name in ("none", "junk", ""):
+        failed = run(USE, WINTUN_DLL=str(tmp_path / name))
+        assert failed.returncode != 0
+        assert "WINTUN_DLL" in failed.stderr.splitlines()[-1], failed.stderr

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from wintun import _library
+
 if sys.platform == "win32":
     pytest.skip("wheels are fetched for where they are built", allow_module_level=True)
 
@@ -122,3 +124,50 @@ def test_the_command_line_ends_without_a_traceback(
     assert fetch.main() == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_package_and_the_tool_pin_the_same_releases(fetch: Any) -> None:
+    names = {"amd64": "win-amd64", "arm64": "win-arm64", "x86": "win32"}
+    pinned = {
+        version: {names[each]: sha256 for each, sha256 in release.libraries.items()}
+        for version, release in fetch.RELEASES.items()
+    }
+    assert pinned == _library.OFFICIAL_SHA256
+    assert fetch.NEWEST == _library.OFFICIAL_VERSION
+
+
+def test_each_release_can_be_asked_for_and_is_held_to_its_own_hashes(
+    fetch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def release(version: str, library: bytes) -> Any:
+        name = f"carried-{version}-py3-none-any.whl"
+        path = tmp_path / "index" / name
+        with zipfile.ZipFile(path, "w") as wheel:
+            wheel.writestr("carried/bin/amd64/wintun.dll", library)
+            wheel.writestr("carried/LICENSE.txt", "the license")
+            wheel.writestr(
+                f"carried-{version}.dist-info/METADATA",
+                f"Metadata-Version: 2.1\nName: carried\nVersion: {version}\n",
+            )
+            wheel.writestr(
+                f"carried-{version}.dist-info/WHEEL",
+                "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            )
+        pin = fetch.Pin(f"carried=={version}", name, hashlib.sha256(path.read_bytes()).hexdigest())
+        hashes = {"amd64": hashlib.sha256(library).hexdigest()}
+        return fetch.Release(pin, "carried", "", "", hashes)
+
+    releases = {"1.0": release("1.0", b"old"), "1.1": release("1.1", b"new")}
+    monkeypatch.setattr(fetch, "RELEASES", releases)
+    monkeypatch.setattr(fetch, "NEWEST", "1.1")
+    for arguments, expected in (([], b"new"), (["--release", "1.0"], b"old")):
+        target = tmp_path / expected.decode()
+        monkeypatch.setattr(sys, "argv", ["fetch.py", "library", *arguments, str(target)])
+        assert fetch.main() == 0, capsys.readouterr().err
+        assert (target / "amd64" / "wintun.dll").read_bytes() == expected
+    releases["1.0"] = releases["1.1"]._replace(libraries=releases["1.0"].libraries)
+    monkeypatch.setattr(
+        sys, "argv", ["fetch.py", "library", "--release", "1.0", str(tmp_path / "none")]
+    )
+    assert fetch.main() == 1
+    assert "another SHA-256 than the pinned" in capsys.readouterr().err

@@ -58,9 +58,10 @@ def collect() -> dict[str, object]:
         facts["library_path"] = path
         facts["library_source"] = _source(path)
         facts["library_sha256"] = sha256 = _library.file_sha256(path)
-        facts["official"] = official = sha256 in _library.OFFICIAL_SHA256.values()
+        release = _library.official_version(sha256)
+        facts["official"] = official = release is not None
         facts["simulator"] = simulator = not official and _is_simulator(path)
-        facts["library_version"] = _version(path, simulator, official)
+        facts["library_version"] = release or _version(path, simulator)
         facts["can_create_adapters"] = simulator or _is_administrator()
         facts["driver_version"] = _driver_version()
     except OSError as error:
@@ -83,9 +84,7 @@ def _is_simulator(path: str) -> bool:
     return hasattr(ctypes.CDLL(path), "WintunSimulatorReset")
 
 
-def _version(path: str, simulator: bool, official: bool) -> str | None:
-    if official:
-        return _library.OFFICIAL_VERSION
+def _version(path: str, simulator: bool) -> str | None:
     return wintun.__version__ if simulator else _file_version(path)
 
 
