@@ -4,6 +4,8 @@
  */
 #include "codes.h"
 
+#include "platform/platform.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -109,15 +111,15 @@ static const struct {
     {ERROR_DEVICE_NOT_AVAILABLE, ENODEV, NULL},
     {ERROR_NO_MATCH, ENODEV, NULL},
     {ERROR_SET_NOT_FOUND, ENODEV, NULL},
-    {ERROR_BUFFER_OVERFLOW, ENOBUFS, NULL},
+    {ERROR_BUFFER_OVERFLOW, PLATFORM_ENOBUFS, NULL},
     {ERROR_ALREADY_INITIALIZED, EBUSY, NULL},
     {ERROR_DEVICE_IN_USE, EBUSY, NULL},
     {ERROR_INF_IN_USE_BY_DEVICES, EBUSY, NULL},
     {ERROR_INVALID_PARAMETER, EINVAL, NULL},
     {ERROR_INVALID_NAME, EINVAL, NULL},
     {ERROR_PROC_NOT_FOUND, ENOSYS, NULL},
-    {WAIT_TIMEOUT, ETIMEDOUT, NULL},
-    {ERROR_TIMEOUT, ETIMEDOUT, NULL},
+    {WAIT_TIMEOUT, PLATFORM_ETIMEDOUT, NULL},
+    {ERROR_TIMEOUT, PLATFORM_ETIMEDOUT, NULL},
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))

@@ -157,6 +157,23 @@ add_packet(packet_list *found, PyObject *packet, Py_ssize_t most, packet_source 
     return true;
 }
 
+/* Says in the exception that is set which element of the packets it is about. */
+static void
+name_element(Py_ssize_t index)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (type == PyExc_TypeError || type == PyExc_ValueError || type == PyExc_BufferError) {
+        PyErr_Format(type, "packets[%zd]: %S", index, value);
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    } else {
+        PyErr_Restore(type, value, traceback);
+    }
+}
+
 static bool
 find_packets(PyObject *list, packet_list *found)
 {
@@ -175,6 +192,7 @@ find_packets(PyObject *list, packet_list *found)
         PyObject *packet = PyList_GetItem(list, i);
         packet_source *source = &found->packets[i];
         if (packet == NULL || !add_packet(found, packet, count, source)) {
+            name_element(i);
             release_packets(found);
             return false;
         }

@@ -56,6 +56,17 @@ platform_last_error_function platform_library_last_error(void *library);
  * without a final full stop or newline; "Win32 error N" where the system has none. */
 void platform_error_text(DWORD code, char *text, size_t text_size);
 
+/* Two numbers of errno as Python has them: on Windows those of Winsock, not of the C library, which
+ * makes no TimeoutError there. */
+#ifdef _WIN32
+#define PLATFORM_ETIMEDOUT WSAETIMEDOUT
+#define PLATFORM_ENOBUFS WSAENOBUFS
+#else
+#include <errno.h>
+#define PLATFORM_ETIMEDOUT ETIMEDOUT
+#define PLATFORM_ENOBUFS ENOBUFS
+#endif
+
 /* The format of that text for an unsigned long; codes with a severity are written in hexadecimal.
  */
 #define PLATFORM_UNKNOWN_ERROR(code)                                                               \

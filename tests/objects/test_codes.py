@@ -237,6 +237,7 @@ def test_a_full_ring_is_told_in_our_words_first(prepared: Prepared) -> None:
     simulator.set_fault("WintunAllocateSendPacket", 111)
     error = fails(lambda: prepared.session.write(bytes(20)), wintun.RingFullError)
     assert str(error.strerror).startswith("WintunAllocateSendPacket: the send ring is full")
+    assert error.errno == errno.ENOBUFS
 
 
 # --- Creation that is tried again ------------------------------------------------------------
@@ -429,3 +430,30 @@ def test_the_text_for_a_missing_ipv6_names_the_registry(device: wintun.TunDevice
         error = fails(lambda: device.mtu6, FileNotFoundError)
     assert "DisabledComponents" in str(error)
     assert "properties" in str(error)
+
+
+# --- Which element ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [0, 1, 63, 64, 199])
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        (5, TypeError),
+        ("text", TypeError),
+        (None, TypeError),
+        (bytes(65536), ValueError),
+        (bytearray(65536), ValueError),
+        (memoryview(bytes(40))[::2], BufferError),
+    ],
+    ids=["int", "str", "None", "bytes", "bytearray", "gaps"],
+)
+def test_a_wrong_packet_of_many_is_named_and_nothing_is_sent(
+    session: wintun.Session, index: int, wrong: object, kind: type[Exception]
+) -> None:
+    packets: list[object] = [b"\x45" + bytes(19)] * 200
+    packets[index] = wrong
+    with pytest.raises(kind, match=rf"^packets\[{index}\]: ") as failure:
+        session.write_many(packets)  # type: ignore[arg-type]
+    assert type(failure.value) is kind
+    assert simulator.collect(session.adapter.name) is None
