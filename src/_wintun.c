@@ -367,22 +367,30 @@ stop_logger_at_exit(PyObject *module)
 }
 
 /* The process's own part, once however often the module is made. */
-static void
+static bool
 initialize_process(void)
 {
+    enum { FAILED = 1, DONE };
     static atom_u32 begun;
     static atom_u32 done;
     uint32_t nobody = 0;
     if (atom_u32_cas(&begun, &nobody, 1)) {
-        library_initialize(logger_deliver);
+        bool ready = library_initialize(logger_deliver);
         process_initialize();
         logger_initialize();
-        atom_u32_store(&done, 1);
+        atom_u32_store(&done, ready ? DONE : FAILED);
     }
     /* Another thread may have begun: without the GIL, two may make the module at the same time. */
     while (atom_u32_load(&done) == 0) {
         platform_yield();
     }
+    if (atom_u32_load(&done) == FAILED) {
+        PyErr_SetString(PyExc_ImportError,
+                        "the system has no room left for a pointer of each thread's own (TlsAlloc "
+                        "or pthread_key_create): the process has loaded too many libraries");
+        return false;
+    }
+    return true;
 }
 
 /* The interpreter's own part. A process may have several, one after the other, and each may make
@@ -408,10 +416,9 @@ static int
 module_execute(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    if (!refuse_subinterpreter()) {
+    if (!refuse_subinterpreter() || !initialize_process()) {
         return -1;
     }
-    initialize_process();
     bool done = initialize_interpreter(module) && errors_add_types(module, state) &&
                 add_constants(module) && offload_add_functions(module) &&
                 add_type(module, &adapter_spec, "Adapter", &state->adapter_type) &&

@@ -23,12 +23,12 @@ renew_lock(void)
     platform_mutex_init(&libraries.lock);
 }
 
-void
+bool
 library_initialize(WINTUN_LOGGER_CALLBACK logger)
 {
-    quiet_initialize(logger);
     renew_lock();
     platform_on_fork(renew_lock);
+    return quiet_initialize(logger);
 }
 
 /* ISO C has no cast from an object pointer to a function pointer; every system that loads libraries

@@ -23,8 +23,9 @@ typedef struct library {
 } library;
 
 /* Must come before the other functions, once. logger gets the log lines of every library, from the
- * moment that it is loaded; no lock of ours is held then. */
-void library_initialize(WINTUN_LOGGER_CALLBACK logger);
+ * moment that it is loaded; no lock of ours is held then. False: the system has no room for a
+ * pointer of each thread's own. */
+bool library_initialize(WINTUN_LOGGER_CALLBACK logger);
 
 /* Loads path, makes it the library of the process for whatever is opened from then on, and gives it
  * the logger. On failure returns NULL, stores a Win32 code and a text. */

@@ -22,11 +22,11 @@ struct quiet_line {
 static WINTUN_LOGGER_CALLBACK pass;
 static platform_slot slot; /* the quiet of each thread that holds a lock */
 
-void
+bool
 quiet_initialize(WINTUN_LOGGER_CALLBACK logger)
 {
     pass = logger;
-    platform_slot_new(&slot);
+    return platform_slot_new(&slot);
 }
 
 static size_t

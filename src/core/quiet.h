@@ -17,8 +17,9 @@ typedef struct quiet {
     struct quiet_line *first;
 } quiet;
 
-/* Must come before the other functions, once. logger: whom the lines are for. */
-void quiet_initialize(WINTUN_LOGGER_CALLBACK logger);
+/* Must come before the other functions, once. logger: whom the lines are for.
+ * False: the system has no room for a pointer of each thread's own. */
+bool quiet_initialize(WINTUN_LOGGER_CALLBACK logger);
 
 /* The log callback of every library. */
 void CALLBACK quiet_log(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *message);

@@ -141,9 +141,8 @@ bool platform_mutex_try_lock(platform_mutex *mutex);
 void platform_mutex_unlock(platform_mutex *mutex);
 void platform_mutex_destroy(platform_mutex *mutex);
 
-/* A pointer of each thread's own, NULL at first. A system that has no slot left ends the process:
- * that can happen only while the module is loaded. */
-void platform_slot_new(platform_slot *slot);
+/* A pointer of each thread's own, NULL at first. False: the system has no slot left. */
+bool platform_slot_new(platform_slot *slot);
 void *platform_slot_get(const platform_slot *slot);
 void platform_slot_set(const platform_slot *slot, void *value);
 

@@ -389,12 +389,10 @@ platform_mutex_destroy(platform_mutex *mutex)
     (void)pthread_mutex_destroy(mutex);
 }
 
-void
+bool
 platform_slot_new(platform_slot *slot)
 {
-    if (pthread_key_create(slot, NULL) != 0) {
-        abort();
-    }
+    return pthread_key_create(slot, NULL) == 0;
 }
 
 void *

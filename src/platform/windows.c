@@ -269,13 +269,11 @@ platform_mutex_destroy(platform_mutex *mutex)
     DeleteCriticalSection(mutex);
 }
 
-void
+bool
 platform_slot_new(platform_slot *slot)
 {
     *slot = TlsAlloc();
-    if (*slot == TLS_OUT_OF_INDEXES) {
-        abort();
-    }
+    return *slot != TLS_OUT_OF_INDEXES;
 }
 
 void *

@@ -30,9 +30,13 @@ FUNCTIONS = [
 ]
 """Those that can say that they failed; a LUID of 0 says so, too."""
 
-WITH_ANOTHER_WAY = {"ConvertInterfaceLuidToAlias", "ConvertInterfaceAliasToLuid"}
-"""Where the program goes on all the same: with the name that the adapter was given, and with the
-driver's own look at whether a name is taken."""
+WITH_ANOTHER_WAY = {
+    "ConvertInterfaceLuidToAlias",
+    "ConvertInterfaceAliasToLuid",
+    "ConvertInterfaceLuidToIndex",
+}
+"""Where the program goes on all the same: with the name that the adapter was given, with the
+driver's own look at whether a name is taken, and without knowing whether the adapter is gone."""
 
 CODES = [5, 31]
 COUNT_ONLY = 2**32 - 1

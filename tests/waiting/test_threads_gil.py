@@ -51,10 +51,6 @@ def delete_driver(prepared: Prepared) -> None:
         wintun.delete_driver()
 
 
-def set_logger(prepared: Prepared) -> None:
-    wintun.set_logger(wintun.set_logger(None))
-
-
 def start(prepared: Prepared) -> object:
     with prepared.other.start_session(MIN_CAPACITY) as session:
         return session.read_wait_event
@@ -77,7 +73,7 @@ CALLS: dict[str, Callable[[Prepared], object]] = {
     "WintunDeleteDriver": delete_driver,
     "WintunGetAdapterLUID": create,
     "WintunGetRunningDriverVersion": lambda prepared: wintun.get_driver_version(),
-    "WintunSetLogger": set_logger,
+    # WintunSetLogger is called once for each library, while it is loaded.
     "WintunStartSession": start,
     "WintunEndSession": Prepared.close,
     "WintunGetReadWaitEvent": start,
