@@ -204,7 +204,7 @@ get_driver_version(PyObject *module, PyObject *ignored)
     version = used->wintun.GetRunningDriverVersion();
     code = used->last_error();
     Py_END_ALLOW_THREADS
-    return version != 0 ? PyLong_FromUnsignedLong(version)
+    return version != 0 ? logger_return(PyLong_FromUnsignedLong(version))
                         : raise_error("WintunGetRunningDriverVersion", code);
 }
 
@@ -226,7 +226,8 @@ delete_driver(PyObject *module, PyObject *ignored)
     if (!deleted) {
         return raise_error("WintunDeleteDriver", code);
     }
-    Py_RETURN_NONE;
+    Py_INCREF(Py_None);
+    return logger_return(Py_None);
 }
 
 /* --- The logger ------------------------------------------------------------------------------- */

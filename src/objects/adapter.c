@@ -176,7 +176,8 @@ adapter_close_method(PyObject *object, PyObject *ignored)
     Py_BEGIN_ALLOW_THREADS
     adapter_close(shared);
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_INCREF(Py_None);
+    return logger_return(Py_None);
 }
 
 static void
@@ -260,7 +261,7 @@ adapter_start_session(PyObject *object, arguments args, Py_ssize_t count, PyObje
         return removed ? raise_removed(self->state, function, code, self->name)
                        : raise_error_of(function, code, self->name, NULL);
     }
-    return session_new(self->state, object, session, capacity);
+    return logger_return(session_new(self->state, object, session, capacity));
 }
 
 /* --- Properties ------------------------------------------------------------------------------- */

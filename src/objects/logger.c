@@ -153,6 +153,15 @@ logger_raise_interrupt(void)
     return true;
 }
 
+PyObject *
+logger_return(PyObject *result)
+{
+    if (logger_raise_interrupt()) {
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 /* Whether an exception that has left the callback is for the caller, not the callback's own. What
  * that means is the package's policy; if it cannot be asked, every exception that is no Exception
  * is. Asking runs Python code, in which one more handler may raise: *error is that then, and asked

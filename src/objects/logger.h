@@ -18,6 +18,9 @@ void CALLBACK logger_deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const
  * also inside the log callback. False if there is none, and no error was set before. */
 bool logger_raise_interrupt(void);
 
+/* Returns the result of such a call, or gives it back and raises that. */
+PyObject *logger_return(PyObject *result);
+
 /* Lets lines through: once an interpreter, for one process may have several, one after the other.
  */
 void logger_start(void);

@@ -6,6 +6,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "logger.h"
 #include "loop_events.h"
 #include "session_call.h"
 #include "session_methods.h"
@@ -80,7 +81,8 @@ session_end_method(PyObject *object, PyObject *ignored)
     Py_BEGIN_ALLOW_THREADS
     session_end(self->shared);
     Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_INCREF(Py_None);
+    return logger_return(Py_None);
 }
 
 static PyObject *

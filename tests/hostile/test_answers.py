@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 
 import wintun
-from compilers import MISSING, compile_c
+from compilers import MISSING
 from helpers import HANG_SECONDS, MAX_PACKET, Worker
 from wintun import simulator
 
@@ -22,24 +22,6 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 NO_MORE_ITEMS = 259
 INVALID_DATA = 13
 GEN_FAILURE = 31
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile")
-    source = Path(__file__).with_name("library.c")
-    compile_c(["-shared", "-fPIC", "-fvisibility=hidden", source, "-o", "libhostile.so"], folder)
-    return folder / "libhostile.so"
-
-
-@pytest.fixture
-def library(path: Path) -> Iterator[Any]:
-    """The library, which new adapters are made with, and its controls."""
-    controls = ctypes.CDLL(str(path))
-    controls.HostileReset()
-    wintun.load(str(path))
-    yield controls
-    simulator.use()
 
 
 @pytest.fixture

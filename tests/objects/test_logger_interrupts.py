@@ -141,53 +141,6 @@ def test_what_a_handler_raises_in_the_callback_reaches_the_caller(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize(
-    "step", ["close", "down", "up", "adapter.close", "session.end", "delete_driver"]
-)
-def test_what_a_handler_raises_while_a_device_changes_reaches_the_caller(
-    unique_name: Callable[[], str],
-    on_signal: Callable[[Any], None],
-    callback: Any,
-    unraisable: list[Any],
-    step: str,
-    error: type[BaseException],
-) -> None:
-    def handle(number: int, frame: object) -> None:
-        raise error("from the handler")
-
-    on_signal(handle)
-    device = wintun.TunDevice(unique_name(), "Test")
-    if step != "up":
-        device.up()
-    steps: dict[str, Callable[[], None]] = {
-        "close": device.close,
-        "down": device.down,
-        "up": device.up,
-        "adapter.close": device.adapter.close,
-        "delete_driver": wintun.delete_driver,  # which is in use
-        "session.end": lambda: device.session.end(),  # type: ignore[union-attr]
-    }
-    callback.signals = 1
-    try:
-        steps[step]()
-        raised = False
-    except error:
-        raised = True
-    assert raised == (callback.signals == 0)  # a step that logs nothing is not interrupted
-    assert raised or step in ("down", "up", "session.end")
-    callback.signals = 0
-    assert "the handler did not raise" not in callback.lines
-    device.down()
-    if not device.closed:
-        device.up()
-        assert device.is_up
-    device.close()
-    assert unraisable == []
-    assert device.closed
-    assert simulator.counts() == (0, 0, 0, 0)
-
-
-@pytest.mark.parametrize("error", ERRORS)
 def test_a_signal_that_comes_while_the_library_works_is_seen_before_the_callback_runs(
     unique_name: Callable[[], str],
     on_signal: Callable[[Any], None],
@@ -376,29 +329,6 @@ def test_a_callback_in_another_thread_of_the_program_ends_nobody(
     thread.join()
     wintun.set_logger(before)
     assert {type(seen) for seen in unraisable} == {SystemExit}
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_an_adapter_that_is_collected_while_a_handler_raises_is_closed(
-    unique_name: Callable[[], str], on_signal: Callable[[Any], None], unraisable: list[Any]
-) -> None:
-    def handle(number: int, frame: object) -> None:
-        raise ExpectedError("from the handler")
-
-    on_signal(handle)
-    adapter = wintun.Adapter.create(unique_name(), "Test")
-    callback = Own()
-    try:
-        with pytest.raises(ExpectedError):  # noqa: PT012
-            del adapter
-            for _ in range(10):
-                len("")  # where the interpreter raises it at the latest
-        assert callback.signals == 0
-    finally:
-        callback.signals = 0
-        callback.remove()
-    assert unraisable == []
-    assert simulator.counts() == (0, 0, 0, 0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")

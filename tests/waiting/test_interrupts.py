@@ -593,6 +593,10 @@ def test_nothing_is_left_of_a_device_whose_making_was_interrupted(
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timer")
+@pytest.mark.skipif(
+    sys.version_info < (3, 10),
+    reason="CPython 3.9 lets a handler raise between two instructions of a with statement's end",
+)
 @pytest.mark.parametrize(
     "member", ["up and down", "statistics", "read_async", "pytun.read", "addresses"]
 )
