@@ -5,22 +5,21 @@
  */
 #include "packet.h"
 
-#include "errors.h"
-#include "exports.h"
+#include "buffer_items.h"
+#include "ring_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct packet_object {
-    PyObject_HEAD
-    module_state *state;
-    PyObject *weak_references;
-    shared_session *session; /* a reference, and while it is in the ring a hold on its gate */
+    ring_memory base;
     packet_memory packet;
-    memory_exports exports;
 } packet_object;
 
-/* --- Giving the memory back ------------------------------------------------------------------- */
+static const ring_memory_words words = {
+    "packet", "a received packet cannot be sent: allocate one with allocate_send_packet()"};
+
+/* --- Making ----------------------------------------------------------------------------------- */
 
 PyObject *
 packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD size, packet_kind kind)
@@ -37,10 +36,10 @@ packet_new(module_state *state, shared_session *session, BYTE *memory, DWORD siz
         Py_END_ALLOW_THREADS
         return NULL;
     }
-    session_reference(session);
-    self->state = state;
-    self->session = session;
+    ring_memory_begin(&self->base, state, session, &words, kind == PACKET_TO_SEND);
     self->packet = packet;
+    self->base.packets = &self->packet;
+    self->base.count = 1;
     return (PyObject *)self;
 }
 
@@ -56,69 +55,10 @@ packet_of_copy(module_state *state, shared_session *session, const BYTE *copy, D
     return packet_new(state, session, memory, size, PACKET_COPY);
 }
 
-/* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */
-static int
-give_back_once(packet_object *self, bool send)
-{
-    int ended = exports_end(&self->exports, "packet");
-    if (ended <= 0) {
-        return ended;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    packet_give_back(self->session, &self->packet, 1, send);
-    Py_END_ALLOW_THREADS
-    return 1;
-}
-
-static PyObject *
-packet_release(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    if (give_back_once((packet_object *)object, false) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-packet_send(PyObject *object, PyObject *ignored)
-{
-    packet_object *self = (packet_object *)object;
-    (void)ignored;
-    if (self->packet.kind != PACKET_TO_SEND) {
-        PyErr_SetString(PyExc_ValueError, "a received packet cannot be sent: allocate one with "
-                                          "allocate_send_packet()");
-        return NULL;
-    }
-    if (!packets_may_be_sent(self->session, self->state, &self->exports, "packet", &self->packet,
-                             1)) {
-        return NULL;
-    }
-    int result = give_back_once(self, true);
-    if (result < 0) {
-        return NULL;
-    }
-    if (result == 0) {
-        return raise_closed(self->state, "packet");
-    }
-    Py_RETURN_NONE;
-}
-
 static void
 packet_dealloc(PyObject *object)
 {
-    packet_object *self = (packet_object *)object;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    if (self->weak_references != NULL) {
-        PyObject_ClearWeakRefs(object);
-    }
-    if (self->session != NULL) {
-        /* Every exported buffer has a reference to the packet, so there is none now. */
-        (void)give_back_once(self, false);
-        session_unreference(self->session);
-    }
-    PyErr_Restore(type, value, traceback);
+    ring_memory_end((ring_memory *)object);
     free_object(object);
 }
 
@@ -127,16 +67,14 @@ packet_dealloc(PyObject *object)
 static int
 packet_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
-    packet_object *self = (packet_object *)object;
-    return exports_get_buffer(&self->exports, self->state, "packet", object, self->packet.memory,
-                              self->packet.size, view, flags);
+    return ring_memory_get_buffer((ring_memory *)object, object, 0, view, flags);
 }
 
 static void
 packet_release_buffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    exports_release_buffer(&((packet_object *)object)->exports);
+    ring_memory_let_go((ring_memory *)object);
 }
 
 static Py_ssize_t
@@ -148,57 +86,27 @@ packet_length(PyObject *object)
 /* --- The rest --------------------------------------------------------------------------------- */
 
 static PyObject *
-packet_enter(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    Py_INCREF(object);
-    return object;
-}
-
-static PyObject *
-packet_get_released(PyObject *object, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(exports_ended(&((packet_object *)object)->exports));
-}
-
-static PyObject *
 packet_repr(PyObject *object)
 {
     packet_object *self = (packet_object *)object;
     return PyUnicode_FromFormat("<wintun.Packet %s, %lu bytes%s>",
                                 self->packet.kind == PACKET_TO_SEND ? "to send" : "received",
                                 (unsigned long)self->packet.size,
-                                exports_ended(&self->exports) ? ", released" : "");
+                                ring_memory_is_given_back(&self->base) ? ", released" : "");
 }
 
 static PyMethodDef packet_methods[] = {
-    {"send", packet_send, METH_NOARGS,
-     "send($self, /)\n--\n\n"
-     "Sends the packet; its memory goes back to the ring.\n\n"
-     "Raises ValueError for a received packet and, with ip_only, for what is no IP; ClosedError "
-     "for one that was sent or released,\n"
-     "BufferError while a memoryview of it is alive. Any thread; also after the session was "
-     "ended,\n"
-     "where it has no effect on the wire."},
-    {"release", packet_release, METH_NOARGS,
-     "release($self, /)\n--\n\n"
-     "Gives the memory back to the ring; a packet that was to be sent is discarded.\n\n"
-     "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."},
-    {"__enter__", packet_enter, METH_NOARGS, NULL},
-    {"__exit__", packet_release, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyGetSetDef packet_properties[] = {
-    {"released", packet_get_released, NULL,
-     "Whether the memory was given back, by send() or release().", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMemberDef packet_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(packet_object, weak_references), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
+    RING_MEMORY_METHODS(
+        "send($self, /)\n--\n\n"
+        "Sends the packet; its memory goes back to the ring.\n\n"
+        "Raises ValueError for a received packet and, with ip_only, for what is no IP; ClosedError "
+        "for one that was sent or released,\n"
+        "BufferError while a memoryview of it is alive. Any thread; also after the session was "
+        "ended,\n"
+        "where it has no effect on the wire.",
+        "release($self, /)\n--\n\n"
+        "Gives the memory back to the ring; a packet that was to be sent is discarded.\n\n"
+        "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."),
 };
 
 static PyType_Slot packet_slots[] = {
@@ -213,8 +121,8 @@ static PyType_Slot packet_slots[] = {
     {Py_tp_dealloc, SLOT(packet_dealloc)},
     {Py_tp_repr, SLOT(packet_repr)},
     {Py_tp_methods, packet_methods},
-    {Py_tp_getset, packet_properties},
-    {Py_tp_members, packet_members},
+    {Py_tp_getset, ring_memory_properties},
+    {Py_tp_members, ring_memory_members},
     {Py_mp_length, SLOT(packet_length)},
     {Py_mp_subscript, SLOT(buffer_item)},
     {Py_mp_ass_subscript, SLOT(buffer_set_item)},

@@ -12,22 +12,16 @@
 
 #include "convert.h"
 #include "errors.h"
-#include "exports.h"
 #include "packet_sizes.h"
+#include "ring_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct batch_object {
-    PyObject_HEAD
-    module_state *state;
-    PyObject *weak_references;
-    shared_session *session; /* a reference, and a hold for each entry in the ring */
-    Py_ssize_t count;
-    packet_memory *entries;
-    bool for_sending;
-    memory_exports exports;
-} batch_object;
+typedef ring_memory batch_object;
+
+static const ring_memory_words words = {
+    "batch", "received packets cannot be sent: allocate some with allocate_send_packets()"};
 
 /* The owner of one item's buffer. */
 typedef struct item_object {
@@ -46,12 +40,9 @@ batch_new(module_state *state, shared_session *session, DWORD room, bool for_sen
     if (self == NULL) {
         return NULL;
     }
-    session_reference(session);
-    self->state = state;
-    self->session = session;
-    self->for_sending = for_sending;
-    self->entries = calloc(room, sizeof(*self->entries));
-    if (self->entries == NULL) {
+    ring_memory_begin(self, state, session, &words, for_sending);
+    self->packets = calloc(room, sizeof(*self->packets));
+    if (self->packets == NULL) {
         Py_DECREF(self);
         (void)PyErr_NoMemory();
         return NULL;
@@ -82,7 +73,7 @@ packet_batch_receive(module_state *state, shared_session *session, DWORD most)
     if (self == NULL) {
         return NULL;
     }
-    kept.packets = self->entries;
+    kept.packets = self->packets;
     outcome result = attempt_batch(self, &tried, &kept.count);
     if (result == OUTCOME_DONE || result == OUTCOME_NOT_YET) {
         return (PyObject *)self;
@@ -105,7 +96,7 @@ allocate_batch(module_state *state, shared_session *session, allocated_packets *
     if (self == NULL) {
         return NULL;
     }
-    allocated->packets = self->entries;
+    allocated->packets = self->packets;
     outcome result = attempt_batch(self, &tried, &allocated->count);
     if (result == OUTCOME_DONE) {
         return (PyObject *)self;
@@ -139,72 +130,11 @@ packet_batch_allocate(module_state *state, shared_session *session, PyObject *si
     return batch;
 }
 
-/* --- Giving the memory back ------------------------------------------------------------------ */
-
-/* 1: given back now; 0: it was before; -1: an exception is set, because buffers are exported. */
-static int
-give_back_once(batch_object *self, bool send)
-{
-    int ended = exports_end(&self->exports, "batch");
-    if (ended <= 0) {
-        return ended;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    packet_give_back(self->session, self->entries, (size_t)self->count, send);
-    Py_END_ALLOW_THREADS
-    return 1;
-}
-
-static PyObject *
-batch_release(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    if (give_back_once((batch_object *)object, false) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-batch_send(PyObject *object, PyObject *ignored)
-{
-    batch_object *self = (batch_object *)object;
-    (void)ignored;
-    if (!self->for_sending) {
-        PyErr_SetString(PyExc_ValueError, "received packets cannot be sent: allocate some with "
-                                          "allocate_send_packets()");
-        return NULL;
-    }
-    if (!packets_may_be_sent(self->session, self->state, &self->exports, "batch", self->entries,
-                             self->count)) {
-        return NULL;
-    }
-    int result = give_back_once(self, true);
-    if (result < 0) {
-        return NULL;
-    }
-    if (result == 0) {
-        return raise_closed(self->state, "batch");
-    }
-    Py_RETURN_NONE;
-}
-
 static void
 batch_dealloc(PyObject *object)
 {
-    batch_object *self = (batch_object *)object;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    if (self->weak_references != NULL) {
-        PyObject_ClearWeakRefs(object);
-    }
-    if (self->session != NULL) {
-        /* Every exported buffer has a reference to the batch, so there is none now. */
-        (void)give_back_once(self, false);
-        session_unreference(self->session);
-    }
-    free(self->entries);
-    PyErr_Restore(type, value, traceback);
+    ring_memory_end((ring_memory *)object);
+    free(((batch_object *)object)->packets);
     free_object(object);
 }
 
@@ -225,7 +155,7 @@ find_entry(const batch_object *self, Py_ssize_t index)
                      self->count);
         return NULL;
     }
-    return &self->entries[index];
+    return &self->packets[index];
 }
 
 static PyObject *
@@ -269,9 +199,9 @@ batch_set_item(PyObject *object, Py_ssize_t index, PyObject *value)
     if (data.len != (Py_ssize_t)entry->size) {
         PyErr_Format(PyExc_ValueError, "packet %zd has %lu bytes and takes no other number: %zd",
                      index, (unsigned long)entry->size, data.len);
-    } else if (exports_begin(&self->exports, self->state, "batch")) {
+    } else if (ring_memory_keep(self)) {
         memmove(entry->memory, data.buf, entry->size);
-        exports_release_buffer(&self->exports);
+        ring_memory_let_go(self);
         filled = 0;
     }
     PyBuffer_Release(&data);
@@ -289,62 +219,29 @@ static int
 item_get_buffer(PyObject *object, Py_buffer *view, int flags)
 {
     item_object *item = (item_object *)object;
-    batch_object *batch = item->batch;
-    const packet_memory *entry = &batch->entries[item->index];
-    return exports_get_buffer(&batch->exports, batch->state, "batch", object, entry->memory,
-                              entry->size, view, flags);
+    return ring_memory_get_buffer(item->batch, object, item->index, view, flags);
 }
 
 static void
 item_release_buffer(PyObject *object, Py_buffer *view)
 {
     (void)view;
-    exports_release_buffer(&((item_object *)object)->batch->exports);
+    ring_memory_let_go(((item_object *)object)->batch);
 }
 
 /* --- The types ------------------------------------------------------------------------------- */
 
-static PyObject *
-batch_enter(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    Py_INCREF(object);
-    return object;
-}
-
-static PyObject *
-batch_get_released(PyObject *object, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(exports_ended(&((batch_object *)object)->exports));
-}
-
 static PyMethodDef batch_methods[] = {
-    {"send", batch_send, METH_NOARGS,
-     "send($self, /)\n--\n\n"
-     "Sends all packets, in order; their memory goes back to the ring.\n\n"
-     "Raises ValueError for received packets and, with ip_only, if one is no IP: none is sent "
-     "then;\n"
-     "ClosedError for a batch that was sent or released,\n"
-     "BufferError while a memoryview of it is alive. Any thread."},
-    {"release", batch_release, METH_NOARGS,
-     "release($self, /)\n--\n\n"
-     "Gives the memory back to the ring; packets that were to be sent are discarded.\n\n"
-     "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."},
-    {"__enter__", batch_enter, METH_NOARGS, NULL},
-    {"__exit__", batch_release, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyGetSetDef batch_properties[] = {
-    {"released", batch_get_released, NULL,
-     "Whether the memory was given back, by send() or release().", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMemberDef batch_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(batch_object, weak_references), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
+    RING_MEMORY_METHODS(
+        "send($self, /)\n--\n\n"
+        "Sends all packets, in order; their memory goes back to the ring.\n\n"
+        "Raises ValueError for received packets and, with ip_only, if one is no IP: none is sent "
+        "then;\n"
+        "ClosedError for a batch that was sent or released,\n"
+        "BufferError while a memoryview of it is alive. Any thread.",
+        "release($self, /)\n--\n\n"
+        "Gives the memory back to the ring; packets that were to be sent are discarded.\n\n"
+        "Raises BufferError while a memoryview of it is alive. Any thread, any number of times."),
 };
 
 static PyObject *
@@ -353,7 +250,7 @@ batch_repr(PyObject *object)
     batch_object *self = (batch_object *)object;
     return PyUnicode_FromFormat("<wintun.PacketBatch %s, %zd packets%s>",
                                 self->for_sending ? "to send" : "received", self->count,
-                                exports_ended(&self->exports) ? ", released" : "");
+                                ring_memory_is_given_back(self) ? ", released" : "");
 }
 
 static PyType_Slot batch_slots[] = {
@@ -367,8 +264,8 @@ static PyType_Slot batch_slots[] = {
     {Py_tp_dealloc, SLOT(batch_dealloc)},
     {Py_tp_methods, batch_methods},
     {Py_tp_repr, SLOT(batch_repr)},
-    {Py_tp_getset, batch_properties},
-    {Py_tp_members, batch_members},
+    {Py_tp_getset, ring_memory_properties},
+    {Py_tp_members, ring_memory_members},
     {Py_tp_iter, SLOT(PySeqIter_New)},
     {Py_sq_length, SLOT(batch_length)},
     {Py_sq_item, SLOT(batch_item)},

@@ -1,78 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Memory that Python code may look into through buffers, and that is given back once.
+ * Items and slices of an object that is a writable buffer of bytes.
  */
-#include "exports.h"
+#include "buffer_items.h"
 
 #include "convert.h"
-#include "errors.h"
 
 #include <string.h>
-
-int
-exports_end(memory_exports *exports, const char *what)
-{
-    uint32_t count = 0;
-    if (atom_u32_cas(&exports->count, &count, EXPORTS_ENDED)) {
-        return 1;
-    }
-    if (count == EXPORTS_ENDED) {
-        return 0;
-    }
-    PyErr_Format(PyExc_BufferError,
-                 "the %s's memory is in use by %lu memoryview or other buffer: release it first",
-                 what, (unsigned long)count);
-    return -1;
-}
-
-bool
-exports_begin(memory_exports *exports, module_state *state, const char *what)
-{
-    uint32_t count = atom_u32_load(&exports->count);
-    do {
-        if (count == EXPORTS_ENDED) {
-            (void)raise_closed(state, what);
-            return false;
-        }
-    } while (!atom_u32_cas(&exports->count, &count, count + 1));
-    return true;
-}
-
-int
-exports_get_buffer(memory_exports *exports, module_state *state, const char *what, PyObject *owner,
-                   BYTE *memory, DWORD size, Py_buffer *view, int flags)
-{
-    if (!exports_begin(exports, state, what)) {
-        view->obj = NULL;
-        return -1;
-    }
-    if (PyBuffer_FillInfo(view, owner, memory, (Py_ssize_t)size, 0, flags) != 0) {
-        exports_release_buffer(exports);
-        return -1;
-    }
-    return 0;
-}
-
-bool
-packets_may_be_sent(shared_session *session, module_state *state, memory_exports *exports,
-                    const char *what, const packet_memory *packets, Py_ssize_t count)
-{
-    bool good = true;
-    if (atom_u32_load(&session->ip_only) == 0) {
-        return true;
-    }
-    /* Nobody gives the memory back while it is looked at. */
-    if (!exports_begin(exports, state, what)) {
-        return false;
-    }
-    for (Py_ssize_t i = 0; good && i < count; i++) {
-        good = check_ip_packet(i, packets[i].memory, packets[i].size);
-    }
-    exports_release_buffer(exports);
-    return good;
-}
-
-/* --- Items of an object that is a writable buffer --------------------------------------------- */
 
 /* Some of a buffer's bytes, as a slice tells them. */
 typedef struct selection {
