@@ -185,6 +185,22 @@ device_refuse(PyObject *self, PyObject *why)
     return raise_down(state);
 }
 
+/* What TunDevice decides otherwise. */
+static PyObject *
+device_refuse_absent(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    return raise_down(((device_object *)self)->state);
+}
+
+static PyObject *
+device_never(PyObject *self, PyObject *ignored)
+{
+    (void)self;
+    (void)ignored;
+    Py_RETURN_FALSE;
+}
+
 /* Whether a class has the method of TunDevice in itself, and does not inherit it. */
 static bool
 is_strict(PyObject *type)
@@ -246,6 +262,15 @@ static PyMethodDef device_methods[] = {
                            "_attach($self, session, /)\n--\n\n"
                            "Makes session (a Session or None) the one that the data path uses; "
                            "returns the one before."},
+    {"_refuse_absent", device_refuse_absent, METH_NOARGS,
+     "_refuse_absent($self, /)\n--\n\n"
+     "Raises the error of a call that found no session, unless there is one by now."},
+    {"_goes_on", device_never, METH_VARARGS,
+     "_goes_on($self, ended, is_corrupt, /)\n--\n\n"
+     "Returns whether a call that this session has failed is to be made again."},
+    {"_iterates_on", device_never, METH_NOARGS,
+     "_iterates_on($self, /)\n--\n\n"
+     "Returns whether an iteration that found no session goes on; raises if it may not end."},
     {"_refuse", device_refuse, METH_O,
      "_refuse($self, why, /)\n--\n\n"
      "Raises ClosedError for a device that is \"closed\" or \"down\", or AdapterTerminatingError "

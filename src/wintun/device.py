@@ -491,7 +491,7 @@ class TunDevice(NotCopyable, AsyncDevice):
             return False
         return True
 
-    def _goes_on(self, ended: _wintun.Session, is_corrupt: bool) -> bool:
+    def _goes_on(self, ended: _wintun.Session, is_corrupt: bool, /) -> bool:
         """Returns whether a call that this session has failed is to be made again."""
         with self._lock:
             if is_corrupt and self._restarts_on_corruption:

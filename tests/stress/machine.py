@@ -159,7 +159,9 @@ class Machine(RuleBasedStateMachine):
         """A session or a device, and in the model the session that it leads to."""
         ways: list[tuple[Any, Any]] = [(one.real, one) for one in self.sessions()]
         for device in self.world.devices:
-            ways.append((device.real, device.attached if device.attached is not None else Down()))
+            ways.append(
+                (device.real, device.attached if device.attached is not None else Down(device))
+            )
         busy = [way for way in ways if isinstance(way[1], Session) and not way[1].ended]
         choices = busy if busy and pick % 8 else ways
         return choices[pick // 8 % len(choices)]

@@ -104,7 +104,8 @@ class HandSteps(Machine):
     def call_wrongly(self, pick: int, which: int) -> None:
         real, session = self.endpoint(pick)
         call, expected = bad_calls.ON_SESSIONS[which]
-        self.refuse(call, wintun.ClosedError if isinstance(session, Down) else expected, real)
+        without = (wintun.ClosedError, wintun.AdapterTerminatingError)
+        self.refuse(call, without if isinstance(session, Down) else expected, real)
 
     @rule(pick=PICK)
     def call_adapter_device_or_packet_wrongly(self, pick: int) -> None:

@@ -73,6 +73,9 @@ class LifeSteps(Machine):
         device = self.world.devices[pick % len(self.world.devices)]
         if device.adapter.waits_for_packets and not device.adapter.closed:
             return
+        ended = device.session if device.adapter.system.removed else None
+        if ended is not None and not ended.ended and ended.holds:
+            return  # its end would be waited for, too
         _, made = self.agree(device.real.up, device.up)
         if made is not None:
             made.real = device.real.session

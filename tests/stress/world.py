@@ -8,7 +8,7 @@ the real object must refuse raises the exception that it must raise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import wintun
 
@@ -154,7 +154,7 @@ class Adapter:
         if self.closed:
             raise wintun.ClosedError
         if self.system.removed:
-            raise RefusedError(2)
+            raise wintun.AdapterTerminatingError
         if self.system.session is not None:
             raise RefusedError(1247)
         return Session(self, capacity)
@@ -428,12 +428,17 @@ class Device:
 
     @property
     def is_up(self) -> bool:
+        return self.has_session and not self.adapter.system.removed
+
+    @property
+    def has_session(self) -> bool:
         return self.session is not None and not self.session.ended
 
     def up(self) -> Session | None:
         """Returns the session if it started one."""
         if self.is_up:
             return None
+        self.down()
         session = self.adapter.start(self.capacity)
         self.earlier = self.statistics()
         self.session = self.attached = session
@@ -454,12 +459,31 @@ class Device:
         self.down()
         self.adapter.close()
 
+    def refuse(self) -> NoReturn:
+        """What every call that needs a session comes to while there is none."""
+        if self.adapter.system.removed and not self.adapter.closed:
+            raise wintun.AdapterTerminatingError
+        raise wintun.ClosedError
+
+    def iterate(self) -> list[bytes]:
+        """An iteration that finds no session, or one that has ended."""
+        if self.attached is None and (self.session is None or not self.adapter.closed):
+            try:
+                self.refuse()
+            except wintun.ClosedError:
+                if self.session is None:
+                    raise
+        return []
+
 
 class Down:
     """In the place of a session where a device is down: every call is refused."""
 
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
     def __getattr__(self, name: str) -> Any:
         def refuse(*arguments: Any) -> Any:
-            raise wintun.ClosedError
+            self._device.refuse()
 
         return refuse

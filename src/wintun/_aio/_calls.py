@@ -51,10 +51,6 @@ class AsyncDevice(DeviceBase):
 
     _session: Session | None = None
 
-    if TYPE_CHECKING:
-
-        def _goes_on(self, ended: Session, is_corrupt: bool) -> bool: ...
-
     # Packets that asynchronous calls passed since the loop last had its turn, roughly: several
     # tasks count in it.
     _packets_this_turn = 0
