@@ -227,7 +227,17 @@ def bench(session: nox.Session) -> None:
     session.install("--no-deps", str(copy_of_source(session)))
     options = session.posargs
     if not options:
-        options = ["--publish", "linux", "--repeats", "7", "--all"]
+        options = [
+            "--publish",
+            "linux",
+            "--starts",
+            "7",
+            "--repeats",
+            "3",
+            "--share",
+            "0.5",
+            "--all",
+        ]
         options += threads_without_gil(session)
     session.run("python", "-m", "benchmarks", *options)
 

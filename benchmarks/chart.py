@@ -1,4 +1,8 @@
-"""The figures of the rings as SVG drawings: packets a second, a bar for each call."""
+"""The figures of the rings as SVG drawings: packets a second, a bar for each call.
+
+A bar is as long as the median of the starts; a thin line across its end goes from the least to the
+most.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from .rings import Result
+from .starts import Spread, Starts
 
 WIDTH, MARGIN, BETWEEN = 920, 20, 28
 COLUMN = (WIDTH - 2 * MARGIN - BETWEEN) / 2
@@ -75,9 +80,10 @@ def rate_text(rate: float) -> str:
     return f"{rate / 1e3:.0f} k" if rate >= 1e4 else f"{rate / 1e3:.1f} k"
 
 
-def row(x: float, y: float, call: str, rate: float, most: float, colours: Colours) -> list[str]:
+def row(x: float, y: float, call: str, rate: Spread, most: float, colours: Colours) -> list[str]:
     start = x + NAMES
-    width = max(1.5, rate / most * (COLUMN - NAMES - FIGURES))
+    unit = (COLUMN - NAMES - FIGURES) / most
+    width = max(1.5, rate.median * unit)
     middle = y + BAR / 2 + 4
     ours = colour_of(call, colours) == colours.ours
     name = text(
@@ -87,13 +93,18 @@ def row(x: float, y: float, call: str, rate: float, most: float, colours: Colour
         f'<rect x="{start:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BAR}" rx="2" '
         f'fill="{colour_of(call, colours)}"/>'
     )
-    return [name, bar, text(start + width + 6, middle, rate_text(rate), colours.text)]
+    line = (
+        f'<path d="M{start + rate.least * unit:.1f} {y + BAR / 2:.1f}'
+        f'H{start + rate.most * unit:.1f}" stroke="{colours.text}" stroke-width="1.5"/>'
+    )
+    end = start + max(width, rate.most * unit)
+    return [name, bar, line, text(end + 6, middle, rate_text(rate.median), colours.text)]
 
 
 def panel(
-    x: float, y: float, direction: str, size: int, rates: dict[str, float], colours: Colours
+    x: float, y: float, direction: str, size: int, rates: dict[str, Spread], colours: Colours
 ) -> list[str]:
-    most = max(rates.values())
+    most = max(rate.most for rate in rates.values())
     title = f"{TITLES[direction]}, {size} bytes"
     drawn = [text(x + NAMES, y + 12, title, colours.text, 13, ' font-weight="600"')]
     top = y + PANEL_HEAD - 8
@@ -119,15 +130,19 @@ def legend(colours: Colours, has_peer: bool) -> list[str]:
     return drawn
 
 
-def rates_of(results: Sequence[Result], direction: str, size: int) -> dict[str, float]:
-    found = {r.call: 1e9 / r.ns for r in results if r[:3] == ("pipeline", direction, size)}
+def rates_of(results: Sequence[Starts[Result]], direction: str, size: int) -> dict[str, Spread]:
+    found = {
+        row.key.call: row.over(lambda r: 1e9 / r.ns)
+        for row in results
+        if row.key[:3] == ("pipeline", direction, size)
+    }
     return {call: found[call] for call in CALLS[direction] if call in found}
 
 
-def draw(results: Sequence[Result], subtitle: str, theme: str) -> str:
+def draw(results: Sequence[Starts[Result]], subtitle: str, theme: str) -> str:
     """Draws what was received and sent in the pipeline."""
     colours, y, drawn = THEMES[theme], float(HEAD), []
-    has_peer = any(result.call.startswith("pytun-pmd3") for result in results)
+    has_peer = any(row.key.call.startswith("pytun-pmd3") for row in results)
     for direction in CALLS:
         columns = [rates_of(results, direction, size) for size in SIZES]
         if not all(columns):
@@ -136,7 +151,7 @@ def draw(results: Sequence[Result], subtitle: str, theme: str) -> str:
             drawn += panel(MARGIN + place * (COLUMN + BETWEEN), y, direction, size, rates, colours)
         y += PANEL_HEAD + max(map(len, columns)) * ROW + PANEL_GAP
     height = y - PANEL_GAP + 6
-    title = "Packets a second through the rings (longer is better)"
+    title = "Packets a second through the rings (longer is better; lines: least to most)"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '

@@ -6,6 +6,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Import(NamedTuple):
+    bare_ms: float  # median, an interpreter that does nothing
+    import_ms: float  # median, one that imports wintun
+    added_ms: float
 
 
 def start(code: str) -> float:
@@ -15,16 +23,17 @@ def start(code: str) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def measure(repeats: int) -> dict[str, float]:
+def measure(repeats: int) -> list[Import]:
     """Medians in milliseconds of a bare interpreter and one with wintun, started in turn."""
     start("import wintun")  # compiles the bytecode
     pairs = [(start("pass"), start("import wintun")) for _ in range(repeats)]
     bare, imported = (statistics.median(column) for column in zip(*pairs))
-    return {"bare_ms": bare, "import_ms": imported, "added_ms": imported - bare}
+    return [Import(bare, imported, imported - bare)]
 
 
-def table(cost: dict[str, float]) -> str:
-    return (
-        f"interpreter {cost['bare_ms']:.1f} ms, with import wintun {cost['import_ms']:.1f} ms: "
-        f"{cost['added_ms']:.1f} ms more\n"
+def table(results: Sequence[Import]) -> str:
+    return "\n".join(
+        f"interpreter {r.bare_ms:.1f} ms, with import wintun {r.import_ms:.1f} ms: "
+        f"{r.added_ms:.1f} ms more"
+        for r in results
     )

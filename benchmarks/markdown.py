@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .adapters import Cost
 from .goals import Goal
+from .growth import Growth
+from .imports import Import
+from .latency import Latency
+from .offload import Result as Offload
 from .report import store
 from .rings import SITUATIONS, Result
+from .starts import Figures, Starts
+from .threads import Threads
+
+# A line's end within a cell.
+BREAK = "<br>"
 
 TITLES = {
     ("drain", "receive"): "Receiving, the ring filled before (drain)",
@@ -26,12 +37,24 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def about(machine: dict[str, Any], repeats: int) -> str:
+def plain(text: str) -> str:
+    """The same for a terminal, which may know few characters."""
+    return text.replace(BREAK, "; ").replace("µ", "u")
+
+
+def about(machine: dict[str, Any], how: str) -> str:
     python = machine["python"] + ("" if machine["gil"] else " without GIL")
     return (
         f"{machine['date']}, CPython {python}, {machine['system']}, {machine['processor']}, "
-        f"{machine['processors']} processors, load {machine['load']} at the start; medians of "
-        f"{repeats} alternating runs."
+        f"{machine['processors']} processors, load {machine['load']} at the start; {how}"
+    )
+
+
+def method(starts: int, repeats: int) -> str:
+    """Tells what the figures are of."""
+    return (
+        f"medians of {starts} starts of the process, each of {repeats} alternating runs, "
+        "in brackets the least and the most."
     )
 
 
@@ -40,18 +63,22 @@ def goals(found: Sequence[Goal]) -> str:
     return table(["What", "Wanted", "Found", ""], rows)
 
 
-def cell(row: Result | None) -> str:
-    return "" if row is None else f"{1e3 / row.ns:.2f} ({1 / row.ratio:.2f})"
+def cell(row: Starts[Result] | None) -> str:
+    """The rate, and below it the share of the C loop's."""
+    if row is None:
+        return ""
+    rate = row.over(lambda r: 1e3 / r.ns).text("{:.3g}")
+    return f"{rate}{BREAK}{row.over(lambda r: 1 / r.ratio).text('{:.2f}')}"
 
 
-def rings(results: Sequence[Result]) -> str:
+def rings(results: Sequence[Starts[Result]]) -> str:
     """Makes a table for each situation and direction, with a column for each size."""
-    by_place = {row[:4]: row for row in results}
-    sizes = sorted({row.size for row in results})
+    by_place = {row.key[:4]: row for row in results}
+    sizes = sorted({row.key.size for row in results})
     tables = []
     for situation in SITUATIONS:
         for direction in ("receive", "send", "echo"):
-            group = [row for row in results if row[:2] == (situation, direction)]
+            group = [row.key for row in results if row.key[:2] == (situation, direction)]
             calls = list(dict.fromkeys(row.call for row in group))
             rows = [
                 [
@@ -65,58 +92,78 @@ def rings(results: Sequence[Result]) -> str:
     return "\n\n".join(tables)
 
 
-def latency(results: Sequence[Any]) -> str:
+def columns(row: Starts[Any], pattern: str, *fields: str) -> list[str]:
+    """Writes some fields of a row."""
+    return [row.over(operator.attrgetter(field)).text(pattern) for field in fields]
+
+
+def imports(results: Sequence[Starts[Import]]) -> str:
+    head = ["an interpreter's ms", "with `import wintun`", "more"]
+    return table(head, [columns(r, "{:.1f}", "bare_ms", "import_ms", "added_ms") for r in results])
+
+
+def latency(results: Sequence[Starts[Latency]]) -> str:
     head = ["", "p50 µs", "p99 µs", "p99.9 µs"]
     rows = [
-        [f"{r.traffic}, {r.way}", f"{r.p50_us:.1f}", f"{r.p99_us:.1f}", f"{r.p999_us:.1f}"]
+        [f"{r.key.traffic}, {r.key.way}", *columns(r, "{:.1f}", "p50_us", "p99_us", "p999_us")]
         for r in results
     ]
     return table(head, rows)
 
 
-def offload(results: Sequence[Any]) -> str:
+def offload(results: Sequence[Starts[Offload]]) -> str:
     head = ["", "ns", "times memcpy", "times both", "with a plain pass"]
+    ratios = ("copies", "copies_and_sums", "copies_and_plain_sums")
     rows = [
-        [
-            r.what,
-            f"{r.ns:.0f}",
-            *(f"{x:.2f}" for x in (r.copies, r.copies_and_sums, r.copies_and_plain_sums)),
-        ]
-        for r in results
+        [r.key.what, *columns(r, "{:.0f}", "ns"), *columns(r, "{:.2f}", *ratios)] for r in results
     ]
     return table(head, rows)
 
 
-def adapters(results: Sequence[Any]) -> str:
-    head = ["adapters", *(str(r.adapters) for r in results)]
+def adapters(results: Sequence[Starts[Cost]]) -> str:
+    def line(name: str, pattern: str, field: str) -> list[str]:
+        return [name, *(text for r in results for text in columns(r, pattern, field))]
+
     return table(
-        head,
+        ["adapters", *(str(r.key.adapters) for r in results)],
         [
-            ["threads of the process", *(str(r.threads) for r in results)],
-            ["idle: processor time, %", *(f"{r.idle_percent:.2f}" for r in results)],
-            ["at work: µs a packet", *(f"{r.us:.1f}" for r in results)],
+            line("threads of the process", "{:.0f}", "threads"),
+            line("idle: processor time, %", "{:.2f}", "idle_percent"),
+            line("at work: µs a packet", "{:.1f}", "us"),
         ],
     )
 
 
-def threads(results: Sequence[Any], free_threaded: Sequence[Any]) -> str:
+def threads(results: Sequence[Starts[Threads]], free_threaded: Sequence[Starts[Threads]]) -> str:
     kinds = [("with the GIL", results), ("free-threaded", free_threaded)]
-    counts = sorted({r.threads for r in results})
+    counts = sorted({r.key.threads for r in results})
     rows = [
         [
             f"{direction}, {size} bytes, {kind}",
-            *(f"{r.rate / 1e6:.2f}" for r in rows if (r.direction, r.size) == (direction, size)),
+            *(
+                r.over(lambda each: each.rate / 1e6).text("{:.3g}")
+                for r in rows
+                if (r.key.direction, r.key.size) == (direction, size)
+            ),
         ]
         for direction in ("receive", "send")
-        for size in sorted({r.size for r in results})
+        for size in sorted({r.key.size for r in results})
         for kind, rows in kinds
         if rows
     ]
     return table(["threads", *map(str, counts)], rows)
 
 
-def growth(results: Sequence[Any]) -> str:
-    rows = [[f"`{r.call}`", f"{r.packets:,}", *map(str, (r.kib[0], r.kib[-1]))] for r in results]
+def growth(results: Sequence[Starts[Growth]]) -> str:
+    rows = [
+        [
+            f"`{r.key.call}`",
+            f"{r.key.packets:,}",
+            r.over(lambda each: each.kib[0]).text("{:.0f}"),
+            r.over(lambda each: each.kib[-1]).text("{:.0f}"),
+        ]
+        for r in results
+    ]
     return table(["", "packets", "KiB after a tenth", "KiB at the end"], rows)
 
 
@@ -130,13 +177,12 @@ def picture(name: str, folder: str) -> str:
     )
 
 
-def document(name: str, figures: dict[str, Any], repeats: int) -> str:
-    """Everything that was measured, as a section."""
-    parts = [about(figures["machine"], repeats), goals(figures["goals"])]
-    if "rings" in figures:
-        parts.append(picture(name, "benchmarks/"))
+def sections(figures: Figures) -> list[str]:
+    """Makes paragraphs and tables of all that was measured, but for the drawing."""
+    parts = []
+    if figures.get("rings"):
         parts.append(
-            "Millions of packets a second, in brackets the share of the C loop's rate, by size:"
+            "Millions of packets a second, and below them the share of the C loop's rate, by size:"
         )
         parts.append(rings(figures["rings"]))
     if figures.get("offload"):
@@ -152,12 +198,20 @@ def document(name: str, figures: dict[str, Any], repeats: int) -> str:
         parts += [threads(figures["threads"], free)]
     if figures.get("growth"):
         parts += ["**Resident memory**", growth(figures["growth"])]
-    return "\n\n".join(parts)
+    if figures.get("imports"):
+        parts += ["**The start of an interpreter**", imports(figures["imports"])]
+    return parts
 
 
-def summary(name: str, figures: dict[str, Any], repeats: int) -> str:
+def document(name: str, about: str, figures: Figures, found: Sequence[Goal]) -> str:
+    """Everything that was measured, as a section."""
+    drawn = [picture(name, "benchmarks/")] if figures.get("rings") else []
+    return "\n\n".join([about, goals(found), *drawn, *sections(figures)])
+
+
+def summary(name: str, about: str) -> str:
     """The drawing and how it was made, for the front page."""
-    return picture(name, "docs/benchmarks/") + "\n\n" + about(figures["machine"], repeats)
+    return picture(name, "docs/benchmarks/") + "\n\n" + about
 
 
 def put(target: Path, name: str, content: str) -> bool:

@@ -26,7 +26,8 @@ from wintun import simulator
 
 from . import markdown, peer
 from .machine import machine
-from .report import store, write
+from .report import store
+from .starts import spread
 
 ROOT = Path(__file__).resolve().parent.parent
 PHONE = ROOT / "tests" / "relay" / "peer.py"
@@ -100,9 +101,7 @@ def measure(packets: dict[str, int], repeats: int) -> Runs:
 def cell(runs: Runs, device: str, measure: str) -> str:
     """The median, and from the least to the most."""
     decimals = MEASURES[measure][1]
-    values = [run[measure] for run in runs[device]]
-    numbers = (statistics.median(values), min(values), max(values))
-    return "{} ({} to {})".format(*(f"{number:,.{decimals}f}" for number in numbers))
+    return spread([run[measure] for run in runs[device]]).text(f"{{:,.{decimals}f}}")
 
 
 def ratio(runs: Runs) -> float:
@@ -124,9 +123,9 @@ def text(about: dict[str, Any], runs: Runs, packets: dict[str, int]) -> str:
         parts.append(f"That is {ratio(runs):.1f} times the packets.")
     repeats = len(next(iter(runs.values())))
     counts = " and ".join(f"{count:,}" for count in packets.values())
+    how = f"medians of {repeats} alternating runs, each in a process of its own."
     parts.append(
-        f"{markdown.about(about, repeats)} In brackets the least and the most; "
-        f"{counts} packets a run."
+        f"{markdown.about(about, how)} In brackets the least and the most; {counts} packets a run."
     )
     return "\n\n".join(parts)
 
@@ -144,7 +143,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.relay", description=__doc__)
     parser.add_argument("--packets", type=int, default=200_000, help="in a run (default: 200000)")
     parser.add_argument("--slow-packets", type=int, default=5_000, help="the same for pytun-pmd3")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--repeats", type=int, default=7, help="runs of each (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run there")
     parser.add_argument("--guide", action="store_true", help="also write the figures into the docs")
     parser.add_argument("--one", choices=DEVICES, help=argparse.SUPPRESS)
@@ -164,7 +163,7 @@ def main() -> int:
     figures = text(about, runs, packets)
     print(figures)
     if args.json is not None:
-        write(args.json, {"machine": about, "runs": runs})
+        store(args.json, json.dumps({"machine": about, "runs": runs}, indent=1) + "\n")
     if args.guide:
         write_guide(runs, figures)
     return 0

@@ -28,7 +28,8 @@ def measure_in_windows(session: nox.Session, version: str) -> None:
     python = ["python", "tools/wine.py", str(work / "python" / "python.exe"), "-m"]
     options = session.posargs
     if not options:
-        options = ["--publish", f"windows-{version}", "--repeats", "11", "--share", "0.5"]
+        options = ["--publish", f"windows-{version}", "--starts", "7", "--repeats", "3"]
+        options += ["--share", "0.5"]
     command = [*python, "benchmarks", "--c-loop", c_loop, *options]
     session.run(*command, env=wine_environment(wine_prefix()))
 

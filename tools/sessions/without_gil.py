@@ -35,6 +35,7 @@ def threads_without_gil(session: nox.Session) -> list[str]:
         return []
     python = install_free_threaded(session)
     figures = str(scratch(session) / "threads.json")
-    command = [python, "-m", "benchmarks", "--parts", "threads", "--repeats", "5"]
+    command = [python, "-m", "benchmarks", "--parts", "threads", "--starts", "7"]
+    command += ["--repeats", "3", "--share", "0.5"]
     session.run(*command, "--json", figures, external=True)
     return ["--free-threaded", figures]
