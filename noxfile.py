@@ -11,7 +11,6 @@ interpreter that runs nox and small under the others.
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -52,9 +51,6 @@ from tools.sessions.without_gil import install_free_threaded, threads_without_gi
 
 NATIVE = sorted({"3.12", OWN_VERSION} & {*VERSIONS})
 SMALL = "0.02"
-
-# What a shell runs in the background ignores Ctrl-C, and the tests of Ctrl-C would inherit that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 nox.needs_version = ">=2024.10.9"
 # What takes less than 20 minutes; the workflow runs the other CPythons, too.

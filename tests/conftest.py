@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,13 @@ hypothesis.settings.register_profile(
     "wintun", deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 hypothesis.settings.load_profile("wintun")
+
+# A shell lets what runs in its background ignore Ctrl-C, and nohup lets it ignore the end of the
+# terminal. Programs that the tests start would inherit that, and tests send them both.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _passed = pytest.StashKey[bool]()
 
