@@ -9,7 +9,7 @@
 #include "platform/platform.h"
 #include "wintun.h"
 
-#ifdef _MSC_VER
+#ifdef _WIN32 /* MinGW, too: it exports all of a library only where no file says what */
 #define EXPORT __declspec(dllexport)
 #else
 #define EXPORT __attribute__((visibility("default")))

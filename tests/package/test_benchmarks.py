@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import calls, chart, goals, markdown, offload, report, rings, starts
+from benchmarks import build, calls, chart, goals, markdown, offload, report, rings, starts
 from benchmarks.adapters import Cost
 from benchmarks.growth import Growth
 from benchmarks.imports import Import
@@ -324,6 +325,33 @@ def test_figures_of_few_starts_are_not_published(
 
 
 # --- Runs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or shutil.which("x86_64-w64-mingw32-gcc") is None,
+    reason="builds the loops for Windows, with MinGW on another system",
+)
+def test_the_loops_for_windows_export_every_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    library = tmp_path / "loops.dll"
+    build.build(library, windows=True)
+    listed = subprocess.run(
+        ["x86_64-w64-mingw32-objdump", "-p", str(library)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    exported = set(re.findall(r"\] (?:\+base\[[^]]*\] +[0-9a-f]+ +)?(\w+)$", listed, re.MULTILINE))
+    sources = (ROOT / "benchmarks" / name for name in ("c_loop.c", "offload_loop.c"))
+    wanted = {
+        name
+        for source in sources
+        for name in re.findall(r"^EXPORT \w+\n(\w+)\(", source.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {"c_loop_receive", "c_loop_pace", "loop_merge"} <= wanted
+    assert wanted <= exported
 
 
 def test_each_start_is_a_process_and_all_of_them_are_kept(tmp_path: Path) -> None:
