@@ -206,21 +206,26 @@ class TunTapDevice(NotCopyable):
         packet = self._device.read()
         if packet is not None:
             return packet
-        forever = timeout is None or timeout == INFINITE
-        deadline = float("inf") if forever else time.monotonic() + (timeout or 0) / 1000
         wait = _Wait()
         try:
             self._waits.add(wait)
-            while not wait.cancelled:
-                left = deadline - time.monotonic()
-                packet = self._device.read(min(max(left, 0.0), _SLICE))
-                if packet is not None:
-                    return packet
-                if left <= 0:
-                    raise TimeoutError(f"no packet within {timeout} ms")
+            return self._read_in_slices(wait, timeout)
         finally:
             wait.is_over = True
             self._waits.reads.discard(wait)
+
+    def _read_in_slices(self, wait: _Wait, timeout: int | None) -> bytes | None:
+        # A function of its own: what a signal handler raises at the end of a round of `while`
+        # passes over the `finally` around it, in CPython 3.12 and 3.13.
+        forever = timeout is None or timeout == INFINITE
+        deadline = float("inf") if forever else time.monotonic() + (timeout or 0) / 1000
+        while not wait.cancelled:
+            left = deadline - time.monotonic()
+            packet = self._device.read(min(max(left, 0.0), _SLICE))
+            if packet is not None:
+                return packet
+            if left <= 0:
+                raise TimeoutError(f"no packet within {timeout} ms")
         return None
 
     async def async_read(self) -> bytes | None:
