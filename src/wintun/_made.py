@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def not_made(name: str) -> RuntimeError:
-    """Returns the error of an object of the class `name` that was never made."""
-    return RuntimeError(f"{name}.__init__() was not called or failed")
+def not_made(kind: type) -> RuntimeError:
+    """Returns the error of an object of a class of ours, or a subclass, that was never made."""
+    ours = (each.__name__ for each in kind.__mro__ if each.__module__.split(".")[0] == "wintun")
+    return RuntimeError(f"{next(ours, kind.__name__)}.__init__() was not called or failed")
 
 
 def made_by_init() -> Any:
@@ -22,10 +23,7 @@ def made_by_init() -> Any:
 
 
 class _MadeByInit:
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._owner = owner.__name__
-
     def __get__(self, instance: object, owner: type) -> _MadeByInit:
         if instance is None:
             return self  # for those who look at the class
-        raise not_made(self._owner)
+        raise not_made(owner)

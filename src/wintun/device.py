@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
 import warnings
 
-from . import _addresses, _wintun
-from ._addresses import FAMILY_NAMES, IPV4, IPV6, AddressBook
+from . import _wintun
 from ._aio._calls import AsyncDevice
+from ._checks import check_int
+from ._configuration import ConfiguredDevice
 from ._copying import NotCopyable
+from ._guids import guid_bytes, random_guid
 from ._locks import ForkSafeLock
 from ._made import made_by_init, not_made
 
@@ -17,24 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
     from _thread import RLock
-    from collections.abc import Callable, Iterable
-    from typing import Any, NoReturn, Union
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
     from typing_extensions import Self
 
-    from ._addresses import AddressInput, Interface
+    from ._guids import GuidInput
     from ._records import Statistics
-
-    GuidInput = Union[uuid.UUID, str, bytes]
-
-# How long a new adapter's IP interfaces are waited for, in seconds. They come a moment after the
-# adapter; one that is still missing then is taken to be switched off.
-INTERFACE_TIMEOUT = 5.0
-
-_MIN_MTU = 68
-_MIN_IPV6_MTU = 1280
-_MAX_MTU = 65535
-
 
 # The module `_records`, from its first use on: `typing`, which it needs, takes long to import. And
 # an import statement that is gone through again costs more than the rest of `statistics`.
@@ -49,7 +38,7 @@ def _bind_records() -> Any:
     return module
 
 
-class TunDevice(NotCopyable, AsyncDevice):
+class TunDevice(NotCopyable, ConfiguredDevice, AsyncDevice):
     r"""A layer 3 tunnel device: a network adapter whose other end is the program.
 
     The program reads the IP packets that the system sends out through the adapter, and what it
@@ -111,11 +100,6 @@ class TunDevice(NotCopyable, AsyncDevice):
     _ip_only: bool = made_by_init()
     # Guards the session; held for moments only.
     _lock: RLock = made_by_init()
-    # Guards the addresses; may be held while an interface is waited for.
-    _configuration_lock: RLock = made_by_init()
-    _addresses: AddressBook = made_by_init()
-    # The MTU that each IP version was given here.
-    _mtus: dict[int, int] = made_by_init()
     _counted: tuple[Statistics | None, _wintun.Session | None] = made_by_init()
 
     _warn = staticmethod(warnings.warn)  # for __del__
@@ -137,10 +121,10 @@ class TunDevice(NotCopyable, AsyncDevice):
         capacity = _check_capacity(capacity)
         self.restart_on_corruption = restart_on_corruption
         # Not the driver's choice, for the adapter may have to be made again with the same one.
-        guid_bytes = _guid_bytes(guid) or _random_guid()
+        chosen = guid_bytes(guid) or random_guid()
         try:
             create = _wintun.Adapter.create
-            self._start(capacity, create, name, tunnel_type, guid_bytes, attempts)
+            self._start(capacity, create, name, tunnel_type, chosen, attempts)
         except BaseException:
             self.close()
             raise
@@ -183,12 +167,10 @@ class TunDevice(NotCopyable, AsyncDevice):
         self._spin_us = _wintun.DEFAULT_SPIN_US
         self._ip_only = False
         self._lock = ForkSafeLock()
-        self._configuration_lock = ForkSafeLock()
         # What the sessions before the last have counted, and the last; one value, so that none is
         # ever counted twice.
         self._counted = (None, None)
-        self._mtus = {}
-        self._addresses = AddressBook()
+        self._begin_configuration()
         self._make = (make, arguments)
         # No line between: from its first moment the adapter has somebody to close it.
         self._adapter = make(*arguments)
@@ -200,7 +182,7 @@ class TunDevice(NotCopyable, AsyncDevice):
     def adapter(self) -> _wintun.Adapter:
         """The adapter of the Wintun API; also when the device is closed."""
         if self._adapter is None:
-            raise not_made("TunDevice")
+            raise not_made(type(self))
         return self._adapter
 
     def _usable_adapter(self) -> _wintun.Adapter:
@@ -281,7 +263,7 @@ class TunDevice(NotCopyable, AsyncDevice):
 
     @spin_us.setter
     def spin_us(self, microseconds: int) -> None:
-        _check_int("spin_us", microseconds)
+        check_int("spin_us", microseconds)
         if not 0 <= microseconds <= _wintun.LONGEST_SPIN_US:
             raise ValueError(
                 f"spin_us must be from 0 to {_wintun.LONGEST_SPIN_US}, not {microseconds}"
@@ -469,7 +451,7 @@ class TunDevice(NotCopyable, AsyncDevice):
     def _refuse_absent(self) -> None:
         """Raises the error of a call that found no session, unless there is one by now."""
         if self._adapter is None:
-            raise not_made("TunDevice")
+            raise not_made(type(self))
         with self._lock:  # which another thread has while it puts one session in another's place
             if self.session is not None:
                 return
@@ -516,188 +498,6 @@ class TunDevice(NotCopyable, AsyncDevice):
         hint = f"; did you mean {likely}?" if likely else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
-    # --- MTU ------------------------------------------------------------------------------------
-
-    @property
-    def mtu(self) -> int:
-        """The largest packet in bytes that the system sends through the device, 68 to 65535.
-
-        Reading gives IPv4's, or IPv6's if the adapter has no IPv4. Setting sets both; with IPv6 the
-        least is 1280. See `mtu4` and `mtu6` for each alone.
-
-        A new adapter has 65535, more than networks carry: set what the tunnel does.
-
-        A new adapter's IP interfaces are waited for, at most 5 seconds; half a second for an IP
-        version that the process's last adapter lacked to the end.
-
-        Raises:
-            TypeError: The value is not an int.
-            ValueError: The value is out of range.
-            ClosedError: The device is closed.
-            OSError: The adapter has neither of the IP versions (`winerror` 1168), or the system
-                refused.
-        """
-        return self._usable_adapter().get_mtu(next(iter(self._families(enough=1)), IPV4))
-
-    @mtu.setter
-    def mtu(self, mtu: int) -> None:
-        _check_int("mtu", mtu)
-        if not _MIN_MTU <= mtu <= _MAX_MTU:
-            raise ValueError(f"mtu must be from {_MIN_MTU} to {_MAX_MTU}, not {mtu}")
-        with self._configuration_lock:
-            self._set_mtus(mtu, self._families(enough=2) or [IPV4])
-
-    def _set_mtus(self, mtu: int, families: Iterable[int]) -> None:
-        """Sets the MTU of each of the families, or of none."""
-        adapter = self._usable_adapter()
-        if IPV6 in families and mtu < _MIN_IPV6_MTU:
-            raise ValueError(
-                f"mtu must be at least {_MIN_IPV6_MTU} on an adapter with IPv6, not {mtu}; "
-                "mtu4 sets that of IPv4 alone"
-            )
-        before: dict[int, int] = {}
-        try:
-            for family in families:
-                before[family] = adapter.get_mtu(family)
-                adapter.set_mtu(family, mtu)
-        except BaseException:  # also what a signal handler raises
-            _set_back(adapter, before)
-            raise
-        self._mtus.update(dict.fromkeys(families, mtu))
-
-    @property
-    def mtu4(self) -> int:
-        """The MTU of IPv4 alone, 68 to 65535; see `mtu`."""
-        return self._usable_adapter().get_mtu(IPV4)
-
-    @mtu4.setter
-    def mtu4(self, mtu: int) -> None:
-        self._set_mtu(IPV4, mtu)
-
-    @property
-    def mtu6(self) -> int:
-        """The MTU of IPv6 alone, 1280 to 65535; see `mtu`."""
-        return self._usable_adapter().get_mtu(IPV6)
-
-    @mtu6.setter
-    def mtu6(self, mtu: int) -> None:
-        self._set_mtu(IPV6, mtu)
-
-    def _set_mtu(self, family: int, mtu: int) -> None:
-        with self._configuration_lock:
-            self._usable_adapter().set_mtu(family, mtu)
-            self._mtus[family] = mtu
-
-    def _families(self, enough: int) -> list[int]:
-        """Returns which IP versions the adapter has, IPv4 first, as soon as there are enough.
-
-        The calls of the adapter wait, too, but each for its own version; this waits for all.
-        """
-        deadline = time.monotonic() + INTERFACE_TIMEOUT
-        present: list[int] = []
-        for family in (IPV4, IPV6):
-            if len(present) == enough:
-                break
-            if self._usable_adapter()._has_family(family, max(0.0, deadline - time.monotonic())):
-                present.append(family)
-        return present
-
-    # --- Addresses ------------------------------------------------------------------------------
-
-    @property
-    def addr(self) -> str | None:
-        """An address of the device as text without prefix, None if it has none.
-
-        Reading gives the one that was assigned here last, else the first one, IPv4 before IPv6;
-        never one that the system gave the adapter itself (link-local). Setting replaces the
-        addresses of its IP version, except such automatic ones. It takes a `str`, with prefix or
-        without (/32 and /64 are then meant), or an address or interface object of the `ipaddress`
-        module. Setting one twice is fine.
-
-        A new adapter's IP interfaces are waited for, at most 5 seconds.
-
-        Raises:
-            TypeError: The value is neither.
-            ValueError: The value is no address that an adapter can have.
-            ClosedError: The device is closed.
-            OSError: The adapter lacks the IP version (`winerror` 1168), or the system refused.
-        """
-        return self._newest(IPV4, IPV6)
-
-    @addr.setter
-    def addr(self, address: AddressInput) -> None:
-        self._assign(_addresses.parse(address))
-
-    @property
-    def addr4(self) -> str | None:
-        """The IPv4 address as text, None if there is none; see `addr`."""
-        return self._newest(IPV4)
-
-    @addr4.setter
-    def addr4(self, address: AddressInput) -> None:
-        self._assign(_addresses.parse(address), IPV4)
-
-    @property
-    def addr6(self) -> str | None:
-        """The IPv6 address as text, None if there is none; see `addr`."""
-        return self._newest(IPV6)
-
-    @addr6.setter
-    def addr6(self, address: AddressInput) -> None:
-        self._assign(_addresses.parse(address), IPV6)
-
-    @property
-    def addresses(self) -> tuple[Interface, ...]:
-        """All addresses with their prefixes, as `IPv4Interface` and `IPv6Interface`, IPv4 first.
-
-        Setting takes an iterable of what `addr` takes and makes these the addresses of the device,
-        of both IP versions; if one cannot be set, all stay as they were. Automatic (link-local)
-        addresses are listed, and stay.
-        """
-        with self._configuration_lock:
-            return tuple(self._addresses.current(self._usable_adapter()))
-
-    @addresses.setter
-    def addresses(self, addresses: Iterable[AddressInput]) -> None:
-        if isinstance(addresses, (str, bytes)):
-            raise TypeError("addresses must be an iterable of addresses, not one; use addr for one")
-        interfaces = [_addresses.parse(address) for address in addresses]
-        # The first is the newest.
-        interfaces.sort(key=lambda interface: interface.version)
-        with self._configuration_lock:
-            self._addresses.replace(self._usable_adapter(), (IPV4, IPV6), interfaces)
-
-    def add_address(self, address: AddressInput) -> None:
-        """Adds an address beside those that are there, or changes the prefix of one of them.
-
-        Takes and raises what `addr` does.
-        """
-        interface = _addresses.parse(address)
-        with self._configuration_lock:
-            self._addresses.add(self._usable_adapter(), interface)
-
-    def remove_address(self, address: AddressInput) -> None:
-        """Removes an address; a prefix does not matter.
-
-        Raises:
-            FileNotFoundError: The device does not have it (`winerror` 1168).
-        """
-        interface = _addresses.parse(address)
-        with self._configuration_lock:
-            self._addresses.remove(self._usable_adapter(), interface)
-
-    def _assign(self, interface: Interface, family: int | None = None) -> None:
-        actual = interface.version
-        if family is not None and family != actual:
-            raise ValueError(f"not an {FAMILY_NAMES[family]} address: {str(interface)!r}")
-        with self._configuration_lock:
-            self._addresses.replace(self._usable_adapter(), (actual,), [interface])
-
-    def _newest(self, *families: int) -> str | None:
-        with self._configuration_lock:
-            address = self._addresses.newest(self._usable_adapter(), *families)
-        return None if address is None else str(_addresses.from_row(address, 0).ip)
-
     # --- The object -----------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -729,53 +529,11 @@ class TunDevice(NotCopyable, AsyncDevice):
         return f"<wintun.{type(self).__name__} {' '.join(words)}>"
 
 
-def _set_back(adapter: _wintun.Adapter, mtus: dict[int, int]) -> None:
-    """Gives an adapter the MTU of these families; what fails cannot be helped."""
-    for family, mtu in mtus.items():
-        try:
-            adapter.set_mtu(family, mtu)
-        except OSError:
-            continue
-
-
 def _check_capacity(capacity: int) -> int:
-    _check_int("ring capacity", capacity)
+    check_int("ring capacity", capacity)
     least, most = _wintun.MIN_RING_CAPACITY, _wintun.MAX_RING_CAPACITY
     if not least <= capacity <= most or capacity & (capacity - 1):
         raise ValueError(
             f"ring capacity must be a power of two from {least:#x} to {most:#x}, not {capacity}"
         )
     return capacity
-
-
-def _check_int(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-
-
-def _random_guid() -> bytes:
-    """Returns a GUID of random bits (version 4 of RFC 9562) in Windows' layout."""
-    number = bytearray(os.urandom(16))
-    number[7] = number[7] & 0x0F | 0x40
-    number[8] = number[8] & 0x3F | 0x80
-    return bytes(number)
-
-
-def _guid_bytes(guid: GuidInput | None) -> bytes | None:
-    """Returns a GUID in the layout that it has in Windows' memory."""
-    if guid is None:
-        return None
-    import uuid
-
-    if isinstance(guid, uuid.UUID):
-        return guid.bytes_le
-    if isinstance(guid, bytes):
-        if len(guid) != 16:
-            raise ValueError(f"guid must be 16 bytes, not {len(guid)}: {guid!r}")
-        return guid
-    if not isinstance(guid, str):
-        raise TypeError(f"guid must be a uuid.UUID, str or bytes, not {type(guid).__name__}")
-    try:
-        return uuid.UUID(guid).bytes_le
-    except ValueError:
-        raise ValueError(f"not a GUID: {guid!r}") from None

@@ -17,9 +17,9 @@ from typing import Any, Callable
 
 import wintun
 from wintun import _addresses, simulator
+from wintun._guids import guid_bytes
 from wintun.cli import echo, packets, wires
 from wintun.cli.main import make_parser
-from wintun.device import _guid_bytes
 from wintun.pytun import TunTapDevice
 
 MAX_PACKET = 0xFFFF
@@ -60,11 +60,11 @@ def guid(data: bytes) -> None:
     """A text and bytes as a GUID."""
     for value in (to_text(data), data):
         try:
-            found = _guid_bytes(value)
+            found = guid_bytes(value)
         except ValueError:
             continue
         assert found is not None
-        assert _guid_bytes(uuid.UUID(bytes_le=found)) == found
+        assert guid_bytes(uuid.UUID(bytes_le=found)) == found
 
 
 def name(data: bytes) -> None:

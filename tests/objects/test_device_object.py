@@ -224,6 +224,7 @@ def test_a_device_dies_quietly_after_the_modules_that_it_needs(
     import warnings
 
     import wintun._addresses
+    import wintun._configuration
     import wintun.device
 
     device = wintun.TunDevice(unique_name(), "Test")
@@ -231,7 +232,7 @@ def test_a_device_dies_quietly_after_the_modules_that_it_needs(
     device.up()
     emptied = [
         (module, name)
-        for module in (wintun.device, wintun._addresses, wintun._locks)
+        for module in (wintun.device, wintun._configuration, wintun._addresses, wintun._locks)
         for name in vars(module)
         if not name.startswith("__")
     ]

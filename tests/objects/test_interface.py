@@ -26,7 +26,7 @@ def manual_addresses(device: Device) -> list[str]:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a missing family be given up after a moment; one test waits the full five seconds."""
-    monkeypatch.setattr("wintun.device.INTERFACE_TIMEOUT", 0.2)
+    monkeypatch.setattr("wintun._configuration.INTERFACE_TIMEOUT", 0.2)
 
 
 # --- MTU -------------------------------------------------------------------------------------
