@@ -605,6 +605,12 @@ def test_nothing_is_left_of_a_device_whose_making_was_interrupted(
     sys.version_info < (3, 10),
     reason="CPython 3.9 lets a handler raise between two instructions of a with statement's end",
 )
+# asyncio tells of a task that it was interrupted in from the task's destructor, where Python drops
+# what a handler raises.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <bound method BaseEventLoop.call_exception_handler"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize(
     "member", ["up and down", "statistics", "read_async", "pytun.read", "addresses"]
 )
