@@ -128,11 +128,20 @@ class Moments:
         return self._left <= 0
 
 
+# Where weak references have their callbacks.
+WEAK_FILES = {
+    weakref.finalize.__init__.__code__.co_filename,
+    weakref.WeakSet.add.__code__.co_filename,
+}
+# The destructor of a task of asyncio, which is in C, calls the second.
+DESTRUCTORS = {"__del__", "call_exception_handler"}
+
+
 def is_in_destructor(frame: Any) -> bool:
     """Whether a destructor runs, or a weak reference's callback: Python reports what they raise."""
     while frame is not None:
         code = frame.f_code
-        if code.co_name == "__del__" or code.co_filename == weakref.__file__:
+        if code.co_name in DESTRUCTORS or code.co_filename in WEAK_FILES:
             return True
         frame = frame.f_back
     return False
@@ -604,12 +613,6 @@ def test_nothing_is_left_of_a_device_whose_making_was_interrupted(
 @pytest.mark.skipif(
     sys.version_info < (3, 10),
     reason="CPython 3.9 lets a handler raise between two instructions of a with statement's end",
-)
-# asyncio tells of a task that it was interrupted in from the task's destructor, where Python drops
-# what a handler raises.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <bound method BaseEventLoop.call_exception_handler"
-    ":pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize(
     "member", ["up and down", "statistics", "read_async", "pytun.read", "addresses"]
