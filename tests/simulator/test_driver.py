@@ -44,7 +44,7 @@ def wait_until_taken(session: wintun.Session, count: int) -> None:
 # --- What the system sends ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("packet", NOT_IP)
+@pytest.mark.parametrize("packet", NOT_IP, ids=lambda packet: f"{len(packet)} bytes")
 def test_the_driver_delivers_what_it_is_given(session: wintun.Session, packet: bytes) -> None:
     assert simulator.deliver(session.adapter.name, packet)
     assert simulator.deliver(session.adapter.name, ipv4_packet(40))
