@@ -4,6 +4,8 @@
  */
 #include "logger.h"
 
+#include "core/process.h"
+
 #include "convert.h"
 
 /* Lines are short; a message without an end is cut here. */
@@ -22,7 +24,6 @@ static struct {
     atom_u32 chosen; /* by the program: the package's default does not replace it */
     atom_u32 stopped;
     atom_u32 running; /* lines that are being delivered */
-    atom_u32 forks;
 } logger;
 
 /* In the child, nobody delivers but the thread that forked, if it was inside a callback. */
@@ -31,7 +32,6 @@ renew(void)
 {
     platform_mutex_init(&logger.lock);
     atom_u32_store(&logger.running, 0);
-    (void)atom_u32_add(&logger.forks, 1);
 }
 
 void
@@ -250,7 +250,7 @@ logger_deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *messag
         return;
     }
     DWORD error = platform_thread_error();
-    uint32_t forks = atom_u32_load(&logger.forks);
+    uint32_t forks = fork_count();
     (void)atom_u32_add(&logger.running, 1);
     /* Whoever stops the logger looks at running afterwards: either it waits for this line, or this
      * line sees that it is too late. */
@@ -259,7 +259,7 @@ logger_deliver(WINTUN_LOGGER_LEVEL level, DWORD64 timestamp, const WCHAR *messag
         deliver(level, timestamp, message);
         PyGILState_Release(state);
     }
-    if (atom_u32_load(&logger.forks) == forks) {
+    if (fork_count() == forks) {
         (void)atom_u32_add(&logger.running, UINT32_MAX);
     }
     platform_set_thread_error(error);
@@ -308,6 +308,13 @@ logger_set_default(PyObject *callback)
     }
 }
 
+static bool
+is_delivering(void *ignored)
+{
+    (void)ignored;
+    return atom_u32_load(&logger.running) != 0;
+}
+
 void
 logger_stop(void)
 {
@@ -322,9 +329,6 @@ logger_stop(void)
         PyErr_WriteUnraisable(NULL);
     }
     Py_BEGIN_ALLOW_THREADS
-    int64_t deadline_ns = platform_clock_ns() + LONGEST_STOP_NS;
-    while (atom_u32_load(&logger.running) != 0 && platform_clock_ns() < deadline_ns) {
-        platform_sleep_ns(1000000);
-    }
+    wait_while(is_delivering, NULL, LONGEST_STOP_NS);
     Py_END_ALLOW_THREADS
 }
