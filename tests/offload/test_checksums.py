@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
@@ -26,9 +26,7 @@ from wintun import offload
 from .model import ones_complement, pseudo_header
 from .packets import IP_OPTIONS, batches, flipped, fragments, ip_header, tcp_packet, with_length
 
-MANY = settings(
-    max_examples=scaled(150, 20), deadline=None, suppress_health_check=list(HealthCheck)
-)
+MANY = settings(max_examples=scaled(150, 20))
 
 
 def plain_checksum(data: bytes) -> int:

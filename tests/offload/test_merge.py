@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
@@ -32,9 +32,7 @@ from .packets import (
     with_length,
 )
 
-MANY = settings(
-    max_examples=scaled(150, 20), deadline=None, suppress_health_check=list(HealthCheck)
-)
+MANY = settings(max_examples=scaled(150, 20))
 
 
 def payload_of(packet: bytes) -> bytes:

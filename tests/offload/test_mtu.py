@@ -7,7 +7,7 @@ from ipaddress import IPv4Interface, ip_address
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import (
@@ -26,9 +26,7 @@ from wintun import offload
 from .model import ACK, SYN
 from .packets import batches, flipped, ip_header, tcp_packet, udp_packet
 
-MANY = settings(
-    max_examples=scaled(150, 20), deadline=None, suppress_health_check=list(HealthCheck)
-)
+MANY = settings(max_examples=scaled(150, 20))
 
 
 def mss(size: int) -> bytes:

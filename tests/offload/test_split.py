@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
@@ -30,9 +30,7 @@ from .packets import (
     with_length,
 )
 
-MANY = settings(
-    max_examples=scaled(150, 20), deadline=None, suppress_health_check=list(HealthCheck)
-)
+MANY = settings(max_examples=scaled(150, 20))
 
 
 def headers_of(packet: bytes) -> Any:
